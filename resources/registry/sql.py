@@ -1,0 +1,203 @@
+"""The registry over SQLAlchemy Core: one statement per operation, so that one transaction is one round trip on every engine.
+
+`SqliteRegistry` is the embedded adapter. Another engine needs another constructor, not other statements.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import os
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine.interfaces import DBAPIConnection
+
+from resources.clock import Now, utc_now
+from resources.registry.base import TTL_SECONDS, Lease, Mark, Registry, RegistryUnavailable, this_host
+
+metadata = sa.MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "ix": "ix_%(column_0_label)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+    }
+)
+
+# Times are seconds since 1970 as doubles: their difference is plain arithmetic on every engine.
+leases = sa.Table(
+    "leases",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("epoch", sa.BigInteger, nullable=False),
+    sa.Column("owner", sa.Text, nullable=False),
+    sa.Column("run_id", sa.Text, nullable=False),
+    sa.Column("host", sa.Text, nullable=False),
+    sa.Column("pid", sa.BigInteger, nullable=False),
+    sa.Column("acquired_at", sa.Double, nullable=False),
+    sa.Column("renewed_at", sa.Double),
+    sa.Column("stop_requested", sa.Text),
+)
+marks = sa.Table(
+    "marks",
+    metadata,
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("value", sa.Text, nullable=False),
+    sa.Column("at", sa.Double, nullable=False),
+)
+
+
+class SqlRegistry(Registry):
+    def __init__(self, engine: sa.Engine, *, now: Now = utc_now) -> None:
+        self._engine = engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._insert: Any = postgresql.insert if engine.dialect.name == "postgresql" else sqlite.insert
+        self._now = now
+        self._host = this_host()
+        with self._connection() as connection:
+            for table in metadata.sorted_tables:
+                connection.execute(sa.schema.CreateTable(table, if_not_exists=True))
+
+    def acquire(
+        self, name: str, *, owner: str, run_id: str = "", min_epoch: int = 0, ttl: float = TTL_SECONDS
+    ) -> Lease | None:
+        lease = self._acquire(name, owner, run_id, min_epoch, ttl, gone=-1)
+        if lease is not None:
+            return lease
+        holder = self.read(name)
+        if holder is not None and holder.process_is_gone():
+            return self._acquire(name, owner, run_id, min_epoch, ttl, gone=holder.epoch)
+        return None
+
+    def _acquire(self, name: str, owner: str, run_id: str, min_epoch: int, ttl: float, *, gone: int) -> Lease | None:
+        now = self._now().timestamp()
+        values = {
+            "owner": owner,
+            "run_id": run_id,
+            "host": self._host,
+            "pid": os.getpid(),
+            "acquired_at": now,
+            "renewed_at": now,
+            "stop_requested": None,
+        }
+        epoch = sa.case((leases.c.epoch > min_epoch, leases.c.epoch), else_=min_epoch) + 1
+        statement = (
+            self._insert(leases)
+            .values(name=name, epoch=min_epoch + 1, **values)
+            .on_conflict_do_update(
+                index_elements=[leases.c.name],
+                set_={"epoch": epoch, **values},
+                where=sa.or_(
+                    leases.c.renewed_at.is_(None),
+                    sa.func.abs(leases.c.renewed_at - now) > ttl,
+                    leases.c.epoch == gone,
+                ),
+            )
+            .returning(*leases.c)
+        )
+        return self._one(statement)
+
+    def renew(self, lease: Lease) -> Lease | None:
+        statement = (
+            leases.update()
+            .where(_is_held_as(lease.name, lease.epoch))
+            .values(renewed_at=self._now().timestamp())
+            .returning(*leases.c)
+        )
+        return self._one(statement)
+
+    def release(self, lease: Lease) -> bool:
+        return self._changes(leases.update().where(_is_held_as(lease.name, lease.epoch)).values(renewed_at=None))
+
+    def read(self, name: str) -> Lease | None:
+        return self._one(sa.select(leases).where(leases.c.name == name))
+
+    def leases(self) -> list[Lease]:
+        with self._connection() as connection:
+            return [_lease(row) for row in connection.execute(sa.select(leases).order_by(leases.c.name))]
+
+    def request_stop(self, name: str, reason: str) -> bool:
+        held = sa.and_(leases.c.name == name, leases.c.renewed_at.is_not(None))
+        return self._changes(leases.update().where(held).values(stop_requested=reason))
+
+    def force_expire(self, name: str, epoch: int) -> bool:
+        return self._changes(leases.update().where(_is_held_as(name, epoch)).values(renewed_at=None))
+
+    def set_mark(self, key: str, value: str) -> None:
+        values = {"value": value, "at": self._now().timestamp()}
+        self._changes(
+            self._insert(marks)
+            .values(key=key, **values)
+            .on_conflict_do_update(index_elements=[marks.c.key], set_=values)
+        )
+
+    def mark(self, key: str) -> Mark | None:
+        with self._connection() as connection:
+            row = connection.execute(sa.select(marks).where(marks.c.key == key)).one_or_none()
+        return None if row is None else Mark(row.key, row.value, _time(row.at))
+
+    def clear_mark(self, key: str) -> None:
+        self._changes(marks.delete().where(marks.c.key == key))
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+    @contextmanager
+    def _connection(self) -> Iterator[sa.Connection]:
+        try:
+            with self._engine.connect() as connection:
+                yield connection
+        except sa.exc.DBAPIError as fault:
+            raise RegistryUnavailable(str(self._engine.url), str(fault.orig)) from fault
+
+    def _one(self, statement: sa.Executable) -> Lease | None:
+        with self._connection() as connection:
+            row = connection.execute(statement).one_or_none()
+        return None if row is None else _lease(row)
+
+    def _changes(self, statement: sa.Executable) -> bool:
+        with self._connection() as connection:
+            return connection.execute(statement).rowcount > 0
+
+
+class SqliteRegistry(SqlRegistry):
+    """The embedded adapter: one file in WAL mode.
+
+    A power cut may take back the last renewals (`synchronous=NORMAL`); epochs don't depend on it, see `acquire`.
+    """
+
+    def __init__(self, path: Path, *, now: Now = utc_now) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        engine = sa.create_engine(f"sqlite:///{path}", connect_args={"timeout": 20.0})
+        sa.event.listen(engine, "connect", _prepare)
+        super().__init__(engine, now=now)
+
+
+def _prepare(connection: DBAPIConnection, _record: object) -> None:
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=NORMAL")
+    cursor.close()
+
+
+def _is_held_as(name: str, epoch: int) -> sa.ColumnElement[bool]:
+    return sa.and_(leases.c.name == name, leases.c.epoch == epoch, leases.c.renewed_at.is_not(None))
+
+
+def _lease(row: sa.Row[Any]) -> Lease:
+    return Lease(
+        name=row.name,
+        epoch=row.epoch,
+        owner=row.owner,
+        run_id=row.run_id,
+        host=row.host,
+        pid=row.pid,
+        acquired_at=_time(row.acquired_at),
+        renewed_at=None if row.renewed_at is None else _time(row.renewed_at),
+        stop_requested=row.stop_requested,
+    )
+
+
+def _time(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)

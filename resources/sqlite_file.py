@@ -1,0 +1,90 @@
+"""One SQLite file that several processes share: how we open it, write to it, and notice that it was deleted.
+
+Only the mechanics (WAL, busy timeout, one writer's transaction). Tables and statements belong to the adapter that owns the file.
+"""
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+
+BUSY_SECONDS = 20.0
+"""How long a statement waits for another process's transaction. Batches take well under a second."""
+
+
+class SqliteFile:
+    """A connection to the file that is at `path` *now*.
+
+    A long-running process keeps the inode of a deleted file open and would go on writing to nowhere, so `connection` compares
+    it with the path (one `stat`, 3 us) and opens anew. `schema` is run on each opening and creates what is missing.
+    One thread uses it at a time; it is opened again after use in another thread is not possible (sqlite3 refuses).
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        schema: Callable[[sqlite3.Connection], None],
+        *,
+        page_size: int = 4096,
+        synchronous: Literal["NORMAL", "FULL"] = "FULL",
+    ) -> None:
+        self.path = path
+        self._schema = schema
+        self._page_size = page_size
+        self._synchronous = synchronous
+        self._connection: sqlite3.Connection | None = None
+        self._inode = 0
+
+    def connection(self) -> sqlite3.Connection:
+        if self._connection is not None:
+            if self._inode_at_path() == self._inode:
+                return self._connection
+            self.close()
+        self._connection = self._open()
+        return self._connection
+
+    @contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """One write transaction; taken at its start, so that what is read inside still holds when it commits."""
+        connection = self.connection()
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield connection
+        except BaseException:
+            connection.execute("ROLLBACK")
+            raise
+        connection.execute("COMMIT")
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _open(self) -> sqlite3.Connection:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        if not self.path.exists():
+            # A write-ahead log left beside a deleted database would be replayed into the new one.
+            for suffix in ("-wal", "-shm"):
+                self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
+        connection = sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None)
+        try:
+            if connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+                connection.execute(f"PRAGMA page_size={self._page_size}")
+                # Two processes that create the file at once: one switches, the other may be told "locked" without a wait.
+                connection.execute("BEGIN IMMEDIATE")
+                connection.execute("COMMIT")
+                connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute(f"PRAGMA synchronous={self._synchronous}")
+            self._schema(connection)
+            self._inode = self._inode_at_path()
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _inode_at_path(self) -> int:
+        try:
+            return self.path.stat().st_ino
+        except FileNotFoundError:
+            return -1
