@@ -1,0 +1,58 @@
+"""The Dagster component behind `defs.yaml`: one folder, one domain, all its assets."""
+
+from functools import cache
+from pathlib import Path
+
+import dagster as dg
+
+from ontology_assets.model.definitions import Domain as DomainModel
+from ontology_assets.model.loading import load_domain
+from orchestration.components.clean_assets import clean_asset
+from orchestration.components.events_assets import events_asset
+from orchestration.components.object_assets import link_asset, object_asset
+from orchestration.components.raw_assets import raw_asset
+from orchestration.components.table_checks import table_checks
+from orchestration.components.transform_assets import transform_asset
+
+DEFS = Path(__file__).resolve().parent.parent / "defs"
+
+
+class Domain(dg.Component, dg.Resolvable, dg.Model):
+    """A domain: `domain.yaml` beside this `defs.yaml` says which tables there are and what things they become."""
+
+    def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
+        """Assets, checks and the job of the domain in this folder."""
+        return domain_definitions(_load(Path(context.path)))
+
+
+@cache
+def declared_domains() -> tuple[DomainModel, ...]:
+    """Every domain that has a folder under `defs/`, by name."""
+    return tuple(_load(file.parent) for file in sorted(DEFS.glob("*/domain.yaml")))
+
+
+@cache
+def _load(folder: Path) -> DomainModel:
+    return load_domain(folder)
+
+
+def domain_definitions(domain: DomainModel) -> dg.Definitions:
+    """What one domain adds to the location; its job is named after it and holds the live projections too."""
+    assets = [
+        *(raw_asset(domain, name) for name in domain.datasets),
+        *(clean_asset(domain, name) for name in domain.datasets),
+        *(transform_asset(domain, name) for name in domain.pipelines),
+        *(object_asset(domain, object_type) for object_type in domain.object_types.values()),
+        *(link_asset(domain, object_type) for object_type in domain.object_types.values() if object_type.links),
+        events_asset(domain),
+    ]
+    selection = dg.AssetSelection.assets(*(key for asset in assets for key in asset.keys))
+    live = dg.AssetSelection.groups("projection/search", "projection/graph")
+    job = dg.define_asset_job(
+        domain.name,
+        selection=selection | live,
+        description=f"The main job of {domain.label.get('en', domain.name)}: files to objects to read models, in one run.",
+        tags={"spice/domain": domain.name},
+        executor_def=dg.in_process_executor,
+    )
+    return dg.Definitions(assets=assets, asset_checks=table_checks(domain), jobs=[job])

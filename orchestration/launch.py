@@ -1,0 +1,101 @@
+"""`python -m orchestration.launch JOB`: one run of a job in this process, in the same instance as the Dagster UI.
+
+The run is created as the UI's button creates it (job, location, tags of the partition range), so the UI shows it, links it
+to its job and counts its partitions; only the process differs. Prints one JSON line: run id, job, success, seconds.
+"""
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+
+import dagster as dg
+from dagster._core.definitions.job_base import InMemoryJob
+from dagster._core.execution.api import execute_run
+from dagster._core.remote_origin import (
+    ManagedGrpcPythonEnvCodeLocationOrigin,
+    RemoteJobOrigin,
+    RemoteRepositoryOrigin,
+)
+from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
+
+from orchestration.definitions import LOCATION, build_defs
+from orchestration.runtime import Runtime
+from resources.errors import SpiceError
+from resources.home import Home
+from resources.instance import open_instance
+
+RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
+
+
+def run_tags(job: dg.JobDefinition, asked: str | None) -> dict[str, str]:
+    """Tags of the partition range `asked` ('A..B' or 'A'; default: all partitions of the job)."""
+    definition = job.partitions_def
+    if definition is None:
+        if asked:
+            raise SpiceError("No partitions", f"{job.name} has no partitioned dataset; leave --partitions out.")
+        return {}
+    keys = definition.get_partition_keys()
+    first, _, last = (asked or f"{keys[0]}..{keys[-1]}").partition("..")
+    last = last or first
+    for key in (first, last):
+        if key not in keys:
+            raise SpiceError(
+                "Unknown partition", f"{key!r} is no partition of {job.name}.", allowed=[f"{keys[0]} .. {keys[-1]}"]
+            )
+    if first > last:
+        raise SpiceError("Empty range", f"{first}..{last} ends before it begins.", where="--partitions")
+    return {RANGE_START: first, RANGE_END: last}
+
+
+def launch(home: Home, job_name: str, partitions: str | None, *, bars: bool) -> dict[str, object]:
+    """Execute one run and return its outcome."""
+    started = time.monotonic()
+    defs = build_defs(runtime=Runtime(home_dir=str(home.root), bars=bars))
+    job = defs.resolve_job_def(job_name)
+    tags = run_tags(job, partitions)
+    with open_instance(home) as instance:
+        run = instance.create_run_for_job(
+            job_def=job, tags={**tags, "spice/launched_by": "cli"}, remote_job_origin=_origin(job_name)
+        )
+        result = execute_run(InMemoryJob(job), run, instance)
+        return {
+            "run_id": run.run_id,
+            "job": job_name,
+            "success": result.success,
+            "seconds": round(time.monotonic() - started, 3),
+            "failures": [
+                f"{event.step_key}: {event.event_specific_data.error_display_string.strip()}"
+                for event in result.all_events
+                if event.is_step_failure
+            ]
+            if not result.success
+            else [],
+        }
+
+
+def _origin(job_name: str) -> RemoteJobOrigin:
+    location = ManagedGrpcPythonEnvCodeLocationOrigin(
+        loadable_target_origin=LoadableTargetOrigin(
+            executable_path=sys.executable, module_name="orchestration.definitions", attribute="defs"
+        ),
+        location_name=LOCATION,
+    )
+    return RemoteJobOrigin(RemoteRepositoryOrigin(location, "__repository__"), job_name)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("job")
+    parser.add_argument("--home", required=True)
+    parser.add_argument("--partitions")
+    parser.add_argument("--bars", action="store_true", help="draw a progress bar per stage on stderr")
+    options = parser.parse_args()
+    outcome = launch(Home(Path(options.home)), options.job, options.partitions, bars=options.bars)
+    sys.stdout.write(json.dumps(outcome) + "\n")
+    return 0 if outcome["success"] else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

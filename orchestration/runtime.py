@@ -1,0 +1,71 @@
+"""The one resource of the code location: every outside thing, opened on first use and shared by the steps of a run.
+
+Loading this module opens nothing. The heavy adapters are imported where they are first asked for.
+"""
+
+import atexit
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import dagster as dg
+from pydantic import PrivateAttr
+
+from orchestration.progress import Bars, Silent, StageClock
+from resources.home import Home
+
+if TYPE_CHECKING:
+    from ontology_assets.events.heads import Heads
+    from ontology_assets.events.log import EventLog
+    from resources.lake import LocalLake
+
+
+class Runtime(dg.ConfigurableResource["Runtime"]):
+    """Ports of the embedded default, by home.
+
+    `home_dir` empty means `$SPICE_HOME`, else `.spice` in the project. `bars` draws progress on stderr.
+    """
+
+    home_dir: str = ""
+    bars: bool = False
+
+    _clock: StageClock | None = PrivateAttr(default=None)
+    _logs: dict[str, "EventLog"] = PrivateAttr(default_factory=dict)
+    _heads: dict[str, "Heads"] = PrivateAttr(default_factory=dict)
+
+    @property
+    def home(self) -> Home:
+        return Home.resolve(self.home_dir or None)
+
+    @property
+    def clock(self) -> StageClock:
+        if self._clock is None:
+            display = Bars() if self.bars else Silent()
+            if isinstance(display, Bars):
+                atexit.register(display.close)
+            self._clock = StageClock(display)
+        return self._clock
+
+    @property
+    def lake(self) -> "LocalLake":
+        from resources.lake import LocalLake
+
+        return LocalLake(self.home.lake)
+
+    @property
+    def locks(self) -> Path:
+        return self.home.locks
+
+    def log(self, domain: str) -> "EventLog":
+        from ontology_assets.events.log import EventLog
+        from resources.object_store.local import LocalObjectStore
+
+        if domain not in self._logs:
+            self._logs[domain] = EventLog(LocalObjectStore(self.home.objects), domain)
+        return self._logs[domain]
+
+    def heads(self, domain: str) -> "Heads":
+        from ontology_assets.events.heads import Heads
+
+        if domain not in self._heads:
+            self._heads[domain] = Heads(self.home.heads / f"{domain}.sqlite", self.log(domain))
+        return self._heads[domain]
