@@ -1,120 +1,221 @@
 """What a domain file says about tables: datasets, pipelines, their contracts and expectations.
 
-Values only. How a file is read, and how an error names its line, is in `transforms.yaml_source`; what things *are* (object
-types, mappings) is in `ontology_assets.model`.
+Values only. How a file is read, and how an error names its line, is in `transforms.yaml_source` and `transforms.validation`;
+what things *are* (object types, mappings) is in `ontology_assets.model`. The descriptions here are the reference that users
+read (`docs/definitions.md` is written from them).
 """
 
+import re
 from datetime import date
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, Strict
+from pydantic_core import PydanticCustomError
+
+from transforms.types import ALLOWED_COLUMN_TYPES, ColumnType, parse_type
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 Column = Annotated[str, Field(min_length=1, max_length=255)]
+Number = int | float
+ISO_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+ORDERING = re.compile(r"(?P<column>.+?)(\s+(?P<way>asc|desc))?", re.IGNORECASE)
+
+
+def _iso_day(value: Any) -> Any:
+    """Only text like 2013-01-31 is a date: the model's own rules also take numbers as seconds since 1970."""
+    if isinstance(value, str) and ISO_DAY.fullmatch(value) is None or isinstance(value, int | float):
+        raise PydanticCustomError("not_a_day", "is not a date; write it as 2013-01-31")
+    return value
+
+
+def _column_type(text: str) -> str:
+    try:
+        kind = parse_type(text).kind
+    except ValueError as error:
+        raise PydanticCustomError(
+            "not_a_type", "{reason}", {"reason": str(error), "allowed": ALLOWED_COLUMN_TYPES}
+        ) from error
+    if kind in ("geopoint", "enum"):
+        reason = f"a column of a table has no type '{kind}'; properties of object types have it"
+        raise PydanticCustomError("not_a_type", "{reason}", {"reason": reason, "allowed": ALLOWED_COLUMN_TYPES})
+    return text
+
+
+Day = Annotated[date, Strict(False), BeforeValidator(_iso_day)]
+ColumnTypeText = Annotated[str, AfterValidator(_column_type)]
 
 
 class Definition(BaseModel):
-    """Base of every definition value: frozen, unknown fields are errors."""
+    """Base of every definition value: frozen, unknown fields are errors, nothing is converted silently."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, strict=True)
 
 
 class Source(Definition):
     """Where files lie: a folder below `<home>/sources/`, and the Python package that ships a copy of them, if any."""
 
-    folder: str = Field(description="Folder below <home>/sources/ that holds the files.")
+    folder: str = Field(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$",
+        description="Folder below `<home>/sources/` that holds the files.",
+    )
     package: str | None = Field(
         default=None,
-        description="Installed distribution and folder in it ('dist:folder') from which `spice sources` fills the folder.",
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*:[A-Za-z0-9][A-Za-z0-9._/-]*$",
+        description="Installed distribution and folder in it (`distribution:folder`) from which the folder is filled.",
     )
 
 
 class DayPartition(Definition):
     """Partition by a date expression over the raw (text) columns; keys are ISO dates (day) or first days of months."""
 
-    by: Literal["day", "month"]
-    of: str = Field(description="Spark SQL expression over the raw columns that gives the row's date.")
-    start: date
-    end: date = Field(description="Last day (inclusive).")
+    by: Literal["day", "month"] = Field(description="Length of one partition.")
+    of: str = Field(description="Expression over the raw columns (all of them text) that gives the row's date.")
+    start: Day = Field(description="First day (inclusive), as 2013-01-31.")
+    end: Day = Field(description="Last day (inclusive).")
 
 
 class Expectation(Definition):
-    """One Great Expectations rule over a table. `severity: block` holds back what is downstream."""
+    """One rule over a table, evaluated by Great Expectations."""
 
-    rule: Literal["row_count_between", "conserves", "values_between", "not_null", "unique", "matches", "values_in"]
-    severity: Literal["block", "warn"] = "block"
-    column: Column | None = None
-    columns: list[Column] | None = None
-    per: Column | None = None
-    min: float | int | None = None
-    max: float | int | None = None
-    pattern: str | None = None
-    values: list[str] | None = None
-    sum: list[Column] | None = None
-    of: Name | None = None
+    rule: Literal["row_count_between", "conserves", "values_between", "not_null", "unique", "matches", "values_in"] = (
+        Field(
+            description="`row_count_between` (per, min, max) · `conserves` (sum, of) · `values_between` (column, min, max) · "
+            "`not_null` (column) · `unique` (columns) · `matches` (column, pattern) · `values_in` (column, values)."
+        )
+    )
+    severity: Literal["block", "warn"] = Field(
+        default="block", description="`block` holds back everything downstream; `warn` only reports."
+    )
+    column: Column | None = Field(default=None, description="The column whose values are looked at.")
+    columns: list[Column] | None = Field(default=None, min_length=1, description="Columns that are unique together.")
+    per: Column | None = Field(default=None, description="Count rows for each value of this column.")
+    min: Number | None = Field(default=None, description="Smallest allowed value or count.")
+    max: Number | None = Field(default=None, description="Largest allowed value or count.")
+    pattern: str | None = Field(default=None, description="Regular expression that each text value must match.")
+    values: list[str] | None = Field(default=None, min_length=1, description="The allowed values, as text.")
+    sum: list[Column] | None = Field(
+        default=None, min_length=1, description="Columns whose total equals the number of rows of `of`."
+    )
+    of: Name | None = Field(default=None, description="Node or input of the same pipeline whose rows are counted.")
 
 
 class ColumnContract(Definition):
-    null: bool | None = None
-    matches: str | None = None
-    min: float | int | None = None
-    max: float | int | None = None
-    values: list[str] | None = None
+    """What holds for every value of a column."""
+
+    null: bool | None = Field(default=None, description="`false`: no value may be missing.")
+    matches: str | None = Field(default=None, description="Regular expression that each text value must match.")
+    min: Number | None = Field(default=None, description="Smallest allowed value.")
+    max: Number | None = Field(default=None, description="Largest allowed value.")
+    values: list[str] | None = Field(default=None, min_length=1, description="The allowed values, as text.")
 
 
 class Contract(Definition):
     """What a consumer may rely on (checked by pandera, always blocking)."""
 
-    unique: list[Column] | None = None
-    columns: dict[Column, ColumnContract] = Field(default_factory=dict)
+    unique: list[Column] | None = Field(default=None, min_length=1, description="Columns that are unique together.")
+    columns: dict[Column, ColumnContract] = Field(default_factory=dict, description="Rules by column.")
 
 
 class Dataset(Definition):
-    """A file that becomes `raw/<name>` and `clean/<name>`."""
+    """A file that becomes `raw/<name>` (text as it came) and `clean/<name>` (typed)."""
 
-    file: str
-    source: Source | None = None
-    format: Literal["csv"] = "csv"
+    file: str = Field(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._-]{0,254}$",
+        description="Name of the file in the source's folder; may be a .zip of one file.",
+    )
+    source: Source | None = Field(
+        default=None, description="Where the file lies; default: a folder named like the domain."
+    )
+    format: Literal["csv"] = Field(default="csv", description="Format of the file.")
     nulls: list[str] = Field(default_factory=lambda: [""], description="Texts that mean 'no value'.")
-    partition: DayPartition | None = None
-    replace: Literal["partition", "whole", "nothing"] = "whole"
-    types: dict[Column, str] = Field(default_factory=dict, description="Declared types; others are inferred once.")
-    contract: Contract | None = None
-    expectations: list[Expectation] = Field(default_factory=list)
-    description: str | None = None
+    partition: DayPartition | None = Field(default=None, description="How rows are split; absent: one whole table.")
+    replace: Literal["partition", "whole", "nothing"] = Field(
+        default="whole",
+        description="What a new file replaces: the partitions it has rows of, everything, or nothing (it only adds). "
+        "The objects of a key that is gone are deleted.",
+    )
+    types: dict[Column, ColumnTypeText] = Field(
+        default_factory=dict,
+        description="Declared types of columns (`string`, `integer`, `double`, `boolean`, `date`, `timestamp`, `decimal(p,s)`; "
+        "a trailing `?` = may be absent). The others are inferred once and kept in `types.lock`.",
+    )
+    contract: Contract | None = Field(
+        default=None, description="What consumers of `clean/<name>` rely on; always blocking."
+    )
+    expectations: list[Expectation] = Field(default_factory=list, description="Rules over `clean/<name>`.")
+    description: str | None = Field(default=None, description="For people.")
 
 
 class Node(Definition):
-    """One operation of a pipeline. Exactly one operation field is set; `from` names the node or input it reads."""
+    """One operation of a pipeline: exactly one of filter, compute, select, join, group_by, window, pivot."""
 
-    source: Name = Field(alias="from")
-    filter: str | None = None
-    compute: dict[Column, str] | None = None
-    select: list[Column] | None = None
-    join: Name | None = None
-    on: list[Column] | None = None
-    how: Literal["inner", "left"] | None = None
-    keep: dict[Column, Column] | None = None
-    group_by: list[Column] | None = None
-    aggregate: dict[Column, str] | None = None
-    window: dict[Column, str] | None = None
-    partition_by: list[Column] | None = None
-    order_by: list[Column] | None = None
-    pivot: Column | None = None
-    values: dict[str, str] | None = None
-    index: list[Column] | None = None
-    columns: list[Column] | None = None
+    source: Name = Field(alias="from", description="Node or input that this node reads.")
+    filter: str | None = Field(default=None, description="Keep the rows for which this expression is true.")
+    compute: dict[Column, str] | None = Field(
+        default=None,
+        min_length=1,
+        description="New columns (or new values of old ones) by expression over the input's columns.",
+    )
+    select: list[Column] | None = Field(default=None, min_length=1, description="Keep these columns, in this order.")
+    join: Name | None = Field(default=None, description="Node or input to join; needs `on` and `how`.")
+    on: list[Column] | None = Field(
+        default=None, min_length=1, description="Columns that are equal on both sides of a join."
+    )
+    how: Literal["inner", "left"] | None = Field(default=None, description="Kind of join.")
+    keep: dict[Column, Column] | None = Field(
+        default=None,
+        description="Columns taken from the joined side, with their new names; absent: all but those in `on`.",
+    )
+    group_by: list[Column] | None = Field(
+        default=None, min_length=1, description="Group by these columns; needs `aggregate`."
+    )
+    aggregate: dict[Column, str] | None = Field(
+        default=None, min_length=1, description="New columns by aggregate expression."
+    )
+    window: dict[Column, str] | None = Field(
+        default=None, min_length=1, description="New columns by window function; needs `partition_by` or `order_by`."
+    )
+    partition_by: list[Column] | None = Field(default=None, min_length=1, description="Columns that bound a window.")
+    order_by: list[Column] | None = Field(
+        default=None,
+        min_length=1,
+        description="Order inside a window: `column`, or `column desc`; missing values come first, with `desc` last.",
+    )
+    pivot: Column | None = Field(
+        default=None, description="Column whose values become columns; needs `values`, `index` and `columns`."
+    )
+    values: dict[str, str] | None = Field(
+        default=None,
+        min_length=1,
+        description="Value of the pivot column -> suffix of the new columns (`<column>_<suffix>`).",
+    )
+    index: list[Column] | None = Field(
+        default=None, min_length=1, description="Columns that make one row of the pivot's result."
+    )
+    columns: list[Column] | None = Field(
+        default=None, min_length=1, description="Columns that are spread by the pivot."
+    )
 
 
 class Pipeline(Definition):
     """A graph of nodes that becomes `transform/<name>`."""
 
-    partition: Name | None = Field(default=None, description="The input whose partitions this pipeline follows.")
-    inputs: dict[Name, str] = Field(description="Local name -> asset ('clean/<dataset>' or 'transform/<pipeline>').")
-    nodes: dict[Name, Node]
-    output: Name
-    contract: Contract | None = None
-    expectations: list[Expectation] = Field(default_factory=list)
-    description: str | None = None
+    partition: Name | None = Field(
+        default=None, description="The input whose partitions this pipeline follows; the others are read whole."
+    )
+    inputs: dict[Name, str] = Field(
+        min_length=1, description="Local name -> asset (`clean/<dataset>` or `transform/<pipeline>`)."
+    )
+    nodes: dict[Name, Node] = Field(min_length=1, description="The operations by name; a graph by `from` and `join`.")
+    output: Name = Field(description="The node whose rows are the result.")
+    contract: Contract | None = Field(default=None, description="What consumers rely on; always blocking.")
+    expectations: list[Expectation] = Field(default_factory=list, description="Rules over the result.")
+    description: str | None = Field(default=None, description="For people.")
 
 
+def ordering(text: str) -> tuple[str, bool]:
+    """Column and 'descending' of one entry of `order_by`: `mean desc` -> ("mean", True)."""
+    match = ORDERING.fullmatch(text.strip())
+    if match is None:
+        return text, False
+    return match["column"], (match["way"] or "asc").lower() == "desc"

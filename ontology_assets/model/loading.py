@@ -1,0 +1,167 @@
+"""From a domain file to a `Domain`: versions, defaults, short forms; faults of all parts are reported together.
+
+What a part means alone is checked here by its model; what parts mean together is in `ontology_assets.model.references`.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from ontology_assets.model.definitions import Domain, Label, Mapping, ObjectType, Owner
+from ontology_assets.model.references import check_references
+from transforms.definitions import Dataset, Definition, Name, Pipeline
+from transforms.validation import field_names, validate
+from transforms.yaml_source import FieldPath, YamlSource, read_yaml, suggestion
+
+FORMAT = 1
+FILE_NAME = "domain.yaml"
+
+
+class DomainFile(Definition):
+    """The top level of a domain file."""
+
+    spice: int = Field(description="Version of this format: 1.")
+    domain: Name = Field(description="Name of the domain; names its log and its folder.")
+    label: Label = Field(default_factory=dict, description="Names for people by language (`en`, `ko`, ...).")
+    owners: list[Owner] = Field(default_factory=list, description="Who answers for it, each as `team:<name>`.")
+    timezone: str = Field(default="UTC", description="IANA time zone of dates and of times without a zone.")
+    description: str | None = Field(default=None, description="For people.")
+    dataset_defaults: dict[str, Any] = Field(
+        default_factory=dict, description="Fields that every dataset has unless it says otherwise."
+    )
+    link_defaults: dict[str, Any] = Field(
+        default_factory=dict, description="Fields that every link has unless it says otherwise."
+    )
+    datasets: dict[Name, Any] = Field(
+        default_factory=dict, description="Files, by name; each becomes `raw/<name>` and `clean/<name>`."
+    )
+    object_types: dict[str, Any] = Field(
+        default_factory=dict, description="What things are, by name. No column of a source is named here."
+    )
+    mappings: dict[str, Any] = Field(
+        default_factory=dict, description="Where the objects of a type come from, by type."
+    )
+    pipelines: dict[Name, Any] = Field(
+        default_factory=dict, description="Tables made of tables, by name; each becomes `transform/<name>`."
+    )
+
+
+SECTIONS: dict[str, type[Definition]] = {
+    "datasets": Dataset,
+    "object_types": ObjectType,
+    "mappings": Mapping,
+    "pipelines": Pipeline,
+}
+DATASET_DEFAULTS = ("source", "format", "nulls", "replace")
+LINK_DEFAULTS = ("cardinality", "dangling")
+
+
+def load_domain(path: Path) -> Domain:
+    """Read a domain from its folder or its `domain.yaml`. All faults are raised together, as one `DefinitionError`."""
+    source = read_yaml(path / FILE_NAME if path.is_dir() else path)
+    if not isinstance(source.data, dict):
+        source.fault(
+            (),
+            "the file is empty." if source.data is None else "the file should be a mapping (`field: value`).",
+            field_names(DomainFile),
+        )
+        source.raise_faults()
+    check_version(source)
+    file = validate(DomainFile, source.data, source, ())
+    sections = dict(source.data)
+    fill_defaults(sections, source)
+    parts = {section: read_section(sections.get(section), section, source) for section in SECTIONS}
+    check_references(source, parts)
+    source.raise_faults()
+    assert file is not None  # noqa: S101 - faults were raised
+    return Domain(
+        name=file.domain,
+        label=file.label,
+        owners=list(file.owners),
+        timezone=file.timezone,
+        description=file.description,
+        **parts,
+    )
+
+
+def check_version(source: YamlSource) -> None:
+    """Another version of the format is refused before its fields are called unknown."""
+    version = source.data.get("spice")
+    if version is not None and version != FORMAT:
+        advice = (
+            "this program is older than the file; upgrade it"
+            if isinstance(version, int) and version > FORMAT
+            else "write 1"
+        )
+        source.fault(("spice",), f"version {version!r} of the format is not known: {advice}.", [str(FORMAT)])
+        source.raise_faults()
+
+
+def fill_defaults(sections: dict[str, Any], source: YamlSource) -> None:
+    """Apply `dataset_defaults` and `link_defaults`, with their places."""
+    datasets = sections.get("datasets")
+    if isinstance(datasets, dict):
+        for name, dataset in datasets.items():
+            fill(
+                sections.get("dataset_defaults"),
+                DATASET_DEFAULTS,
+                "dataset_defaults",
+                dataset,
+                ("datasets", name),
+                source,
+            )
+    types = sections.get("object_types")
+    for type_name, object_type in types.items() if isinstance(types, dict) else ():
+        links = object_type.get("links") if isinstance(object_type, dict) else None
+        for name, link in links.items() if isinstance(links, dict) else ():
+            fill(
+                sections.get("link_defaults"),
+                LINK_DEFAULTS,
+                "link_defaults",
+                link,
+                ("object_types", type_name, "links", name),
+                source,
+            )
+
+
+def fill(defaults: Any, allowed: tuple[str, ...], origin: str, target: Any, at: FieldPath, source: YamlSource) -> None:
+    if not isinstance(defaults, dict):
+        return
+    for name, value in defaults.items():
+        if name not in allowed:
+            source.fault(
+                (origin, name), f"there is no field '{name}' here.{suggestion(name, allowed)}", allowed, key=True
+            )
+        elif isinstance(target, dict) and name not in target:
+            target[name] = value
+            source.copy_default((origin, name), (*at, name))
+
+
+def read_section(raw: Any, section: str, source: YamlSource) -> dict[str, Any]:
+    """The valid parts of one section; a part with a fault is left out (and known to be there by the file's data)."""
+    parts: dict[str, Any] = {}
+    for name, value in raw.items() if isinstance(raw, dict) else ():
+        at = (section, name)
+        part = validate(SECTIONS[section], prepared(section, name, value, source), source, at)
+        if part is not None:
+            parts[name] = part
+    return parts
+
+
+def prepared(section: str, name: str, value: Any, source: YamlSource) -> Any:
+    """Short forms written out: a property given by its type alone; the name of an object type."""
+    if section != "object_types" or not isinstance(value, dict):
+        return value
+    if "name" in value:
+        allowed = [field for field in field_names(ObjectType) if field != "name"]
+        source.fault(
+            (section, name, "name"), "there is no field 'name' here: the type's name is its key.", allowed, key=True
+        )
+    value = {**value, "name": name}
+    properties = value.get("properties")
+    if isinstance(properties, dict):
+        value["properties"] = {
+            key: {"type": item} if isinstance(item, str) else item for key, item in properties.items()
+        }
+    return value

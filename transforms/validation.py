@@ -1,0 +1,155 @@
+"""Pydantic's errors in the words of the file: place, field, what is wrong, what is allowed."""
+
+import re
+import types
+from collections.abc import Iterator
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
+
+from transforms.yaml_source import FieldPath, YamlSource, suggestion
+
+Model = TypeVar("Model", bound=BaseModel)
+QUOTED = re.compile(r"'([^']*)'")
+PATTERNS = {
+    r"^[a-z][a-z0-9_]{0,62}$": "lower-case letters, digits and _, beginning with a letter, at most 63",
+    r"^[A-Z][A-Za-z0-9]{0,62}$": "letters and digits, beginning with a capital, at most 63",
+    r"^team:[A-Za-z0-9][A-Za-z0-9_-]{0,62}$": "team:<name>",
+    r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$": "a language tag such as en or ko",
+}
+WANTED = {
+    "string_type": "text",
+    "dict_type": "a mapping (`name: value`)",
+    "model_type": "a mapping (`field: value`)",
+    "list_type": "a list (`[a, b]`)",
+    "int_type": "a number",
+    "float_type": "a number",
+    "bool_type": "true or false",
+}
+
+
+def validate(model: type[Model], data: Any, source: YamlSource, at: FieldPath) -> Model | None:
+    """The model of `data`, which lies at `at` in the file; None where faults were noted."""
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        for details in error.errors(include_url=False):
+            note(details, model, data, source, at)
+    return None
+
+
+def field_names(model: type[BaseModel]) -> list[str]:
+    """Fields of a model as they stand in a file."""
+    return [info.alias or name for name, info in model.model_fields.items()]
+
+
+def note(details: ErrorDetails, model: type[BaseModel], data: Any, source: YamlSource, at: FieldPath) -> None:
+    """Note one pydantic error as a fault."""
+    kind, value = details["type"], details["input"]
+    context: dict[str, Any] = details.get("ctx", {})
+    is_key = details["loc"][-1:] == ("[key]",)
+    path, found = existing(tuple(part for part in details["loc"] if part != "[key]"), data)
+    allowed: list[str] = []
+    if kind == "extra_forbidden":
+        holder = model_at(model, path[:-1])
+        allowed = (
+            [name for name in field_names(holder) if name not in HIDDEN.get(holder.__name__, ())] if holder else []
+        )
+        source.fault(
+            at + path, f"there is no field '{path[-1]}' here.{suggestion(str(path[-1]), allowed)}", allowed, key=True
+        )
+        return
+    if kind == "missing":
+        source.fault(at + path, f"the field '{details['loc'][-1]}' is missing.", key=True)
+        return
+    if kind in WANTED:
+        detail = f"should be {WANTED[kind]}, not {spoken(found)}.{quoting(kind, found)}"
+    elif kind == "literal_error":
+        allowed = QUOTED.findall(str(context.get("expected", "")))
+        detail = f"'{value}' is not known here.{suggestion(str(value), allowed)}"
+    elif kind == "string_pattern_mismatch":
+        rule = PATTERNS.get(context["pattern"], f"text that matches {context['pattern']}")
+        detail = f"'{value}' is not allowed here; it takes {rule}."
+    elif kind in ("not_a_type", "not_a_day"):
+        allowed = list(context.get("allowed", ()))
+        detail = f"{details['msg']}.{suggestion(str(value).removesuffix('?'), allowed)}"
+        detail = f"'{value}' {detail}" if kind == "not_a_day" else detail
+    elif kind.startswith("date_"):
+        detail = f"'{value}' is not a date of the calendar; write it as 2013-01-31."
+    elif kind in ("too_short", "string_too_short"):
+        detail = "is empty; at least one is needed."
+    else:
+        detail = f"{details['msg'][:1].lower()}{details['msg'][1:]}."
+    source.fault(at + path, detail, allowed, key=is_key)
+
+
+HIDDEN = {"ObjectType": ("name",)}
+"""Fields that a model has but a file has not (the type's name is the key that it stands under)."""
+
+
+def existing(loc: tuple[str | int, ...], data: Any) -> tuple[FieldPath, Any]:
+    """The part of a pydantic location that is there in the data (it adds union branches and missing fields), and its value."""
+    path: list[str | int] = []
+    for part in loc:
+        if isinstance(data, dict) and part in data:
+            data = data[part]
+        elif isinstance(data, list) and isinstance(part, int) and part < len(data):
+            data = data[part]
+        else:
+            break
+        path.append(part)
+    return tuple(path), data
+
+
+def model_at(annotation: Any, path: FieldPath) -> type[BaseModel] | None:
+    """The model that validates what lies at `path` below an annotation."""
+    for candidate in unwrapped(annotation):
+        if isinstance(candidate, type) and issubclass(candidate, BaseModel):
+            if not path:
+                return candidate
+            info = field_named(candidate, str(path[0]))
+            found = model_at(info.annotation, path[1:]) if info else None
+        elif get_origin(candidate) in (dict, list) and path:
+            found = model_at(get_args(candidate)[-1], path[1:])
+        else:
+            found = None
+        if found is not None:
+            return found
+    return None
+
+
+def field_named(model: type[BaseModel], name: str) -> FieldInfo | None:
+    return next((info for key, info in model.model_fields.items() if name in (key, info.alias)), None)
+
+
+def unwrapped(annotation: Any) -> Iterator[Any]:
+    """The alternatives of an annotation without Annotated and unions."""
+    origin = get_origin(annotation)
+    if origin is Annotated:
+        yield from unwrapped(get_args(annotation)[0])
+    elif origin in (Union, types.UnionType):
+        for part in get_args(annotation):
+            yield from unwrapped(part)
+    else:
+        yield annotation
+
+
+def spoken(value: Any) -> str:
+    """A wrong value in a sentence."""
+    if value is None:
+        return "empty"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, dict):
+        return "a mapping"
+    if isinstance(value, list):
+        return "a list"
+    return f"the number {value}" if isinstance(value, int | float) else f"the text '{value[:60]}'"
+
+
+def quoting(kind: str, value: Any) -> str:
+    if kind == "string_type" and isinstance(value, bool | int | float):
+        return ' Put it in quotes: "' + spoken(value).removeprefix("the number ") + '".'
+    return ""
