@@ -1,6 +1,7 @@
 """The wall clock, and nothing else. Who waits or measures a duration uses `time.monotonic`.
 
-A wall clock may jump. It may say when something happened or when to *ask* for a lease, never who may write or what comes first.
+A wall clock may jump. It may say when something happened or when to *ask* for a lease, never who may write or what
+comes first.
 """
 
 from collections.abc import Callable

@@ -1,9 +1,11 @@
 """One SQLite file that several processes share: how we open it, write to it, and notice that it was deleted.
 
-Only the mechanics (WAL, busy timeout, one writer's transaction). Tables and statements belong to the adapter that owns the file.
+Only the mechanics (WAL, busy timeout, one writer's transaction). Tables and statements belong to the adapter that owns
+the file.
 """
 
 import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,9 +18,9 @@ BUSY_SECONDS = 20.0
 class SqliteFile:
     """A connection to the file that is at `path` *now*.
 
-    A long-running process keeps the inode of a deleted file open and would go on writing to nowhere, so `connection` compares
-    it with the path (one `stat`, 3 us) and opens anew. `schema` is run on each opening and creates what is missing.
-    One thread uses it at a time; it is opened again after use in another thread is not possible (sqlite3 refuses).
+    A long-running process keeps the inode of a deleted file open and would go on writing to nowhere, so `connection`
+    compares it with the path (one `stat`, 3 us) and opens anew. `schema` runs on each opening and creates what is
+    missing. For one thread only: sqlite3 refuses another.
     """
 
     def __init__(
@@ -52,7 +54,8 @@ class SqliteFile:
         try:
             yield connection
         except BaseException:
-            connection.execute("ROLLBACK")
+            if connection.in_transaction:  # a full disk has rolled back already
+                connection.execute("ROLLBACK")
             raise
         connection.execute("COMMIT")
 
@@ -69,12 +72,8 @@ class SqliteFile:
                 self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
         connection = sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None)
         try:
-            if connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
-                connection.execute(f"PRAGMA page_size={self._page_size}")
-                # Two processes that create the file at once: one switches, the other may be told "locked" without a wait.
-                connection.execute("BEGIN IMMEDIATE")
-                connection.execute("COMMIT")
-                connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute(f"PRAGMA page_size={self._page_size}")  # heeded by an empty file only
+            switch_to_wal(connection)
             connection.execute(f"PRAGMA synchronous={self._synchronous}")
             self._schema(connection)
             self._inode = self._inode_at_path()
@@ -88,3 +87,17 @@ class SqliteFile:
             return self.path.stat().st_ino
         except FileNotFoundError:
             return -1
+
+
+def switch_to_wal(connection: sqlite3.Connection) -> None:
+    """Of two processes that open a new file at once one switches it; the other may be told "locked" at once."""
+    deadline = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as fault:
+            if fault.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+        else:
+            return

@@ -1,8 +1,8 @@
 """What the follower loop needs of the log it reads and of the store it writes.
 
-The relay (`relay.py`) and the projections implement `Sink`. A sink owns its position and fences itself: state, position, epoch
-and parked aggregates change in one transaction, and a write with any other epoch than the claimed one raises
-`resources.fencing.Fenced` and changes nothing.
+The relay (`relay.py`) and the projections implement `Sink`. A sink owns its position and fences itself: state,
+position, epoch and parked aggregates change in one transaction, and a write with any other epoch than the claimed one
+raises `resources.fencing.Fenced` and changes nothing.
 """
 
 from collections.abc import Iterator
@@ -31,8 +31,11 @@ class Sink(Protocol):
         """Stable name of the follower within its domain: "topic", "search", "graph"."""
 
     def position(self) -> int:
-        """Last applied event position, durable; 0 for an empty store. Reads the store that is there *now*: of a file that was
-        deleted it answers 0, not what a still open handle says."""
+        """Last applied event position, durable; 0 for an empty store.
+
+        Reads the store that is there *now*: for a file that was deleted it answers 0, not what an open handle still
+        says.
+        """
 
     def epoch(self) -> int:
         """The epoch that the store is held at; 0 if never claimed."""
@@ -41,10 +44,10 @@ class Sink(Protocol):
         """Hold the store at `epoch` from now on. Raises Fenced if it is held at `epoch` or a later one."""
 
     def apply(self, batch: pa.RecordBatch, epoch: int) -> None:
-        """Apply events in position order: state and position in one transaction. Rows at or below `position()` change nothing.
-        Raises Fenced unless the store is held at `epoch`.
+        """Apply events in position order: state and position in one transaction.
 
-        An event that can't be applied parks its aggregate in the same transaction; it does not raise.
+        Rows at or below `position()` change nothing. Raises Fenced unless the store is held at `epoch`. An event that
+        can't be applied parks its aggregate in the same transaction; it does not raise.
         """
 
     def parked(self) -> list[Parked]: ...

@@ -1,7 +1,7 @@
 """Port of the registry: leases of followers and a few marks.
 
-A lease says who is at work and since when, so that others wait, take over or show it. It is no permission to write: each
-store fences itself with the lease's epoch (`resources/fencing.py`). Operations are one transaction each.
+A lease says who is at work and since when, so that others wait, take over or show it. It is no permission to write:
+each store fences itself with the lease's epoch (`resources/fencing.py`). Operations are one transaction each.
 """
 
 import os
@@ -18,7 +18,7 @@ TTL_SECONDS = 4.0
 """A lease that was not renewed for this long is lost: eight missed renewals."""
 
 
-class RegistryUnavailable(SpiceError):
+class RegistryUnavailable(SpiceError):  # noqa: N818  named by what happened
     """The registry's store can't be read or written just now (locked for long, disk full, file not a database)."""
 
     def __init__(self, where: str, detail: str) -> None:
@@ -40,8 +40,11 @@ class Lease:
     stop_requested: str | None
 
     def is_fresh(self, now: datetime, ttl: float = TTL_SECONDS) -> bool:
-        """Renewed within `ttl` seconds. A time from the future counts as old too: a clock stepped back must not keep a dead
-        holder alive for an hour, and asking too early does no harm."""
+        """Renewed within `ttl` seconds.
+
+        A time from the future counts as old too: a clock stepped back must not keep a dead holder alive for an hour,
+        and asking too early does no harm.
+        """
         return self.renewed_at is not None and abs(now - self.renewed_at) <= timedelta(seconds=ttl)
 
     def is_alive(self, now: datetime, ttl: float = TTL_SECONDS) -> bool:
@@ -49,7 +52,7 @@ class Lease:
         return self.is_fresh(now, ttl) and not self.process_is_gone()
 
     def process_is_gone(self) -> bool:
-        """True only if the holder ran on this machine and its process id is free: then nobody need wait for the time to pass.
+        """True only if the holder ran on this machine and its process id is free: then nobody need wait.
 
         A reused process id or one of another machine gives False, and the lease runs out by itself.
         """
@@ -87,7 +90,7 @@ class Registry(ABC):
 
     @abstractmethod
     def renew(self, lease: Lease) -> Lease | None:
-        """The row as it is now, with `renewed_at` moved on (and `stop_requested`, if somebody asked); None if the lease is lost."""
+        """The row as it is now, with `renewed_at` moved on (and `stop_requested`, if somebody asked); None if lost."""
 
     @abstractmethod
     def release(self, lease: Lease) -> bool:
@@ -102,7 +105,9 @@ class Registry(ABC):
 
     @abstractmethod
     def request_stop(self, name: str, reason: str) -> bool:
-        """Ask the present holder to end its batch and give the lease back. Its successor is not asked. False: nobody holds it."""
+        """Ask the present holder, not its successor, to end its batch and give the lease back. False: nobody holds
+        it.
+        """
 
     @abstractmethod
     def force_expire(self, name: str, epoch: int) -> bool:

@@ -1,21 +1,22 @@
-"""The registry over SQLAlchemy Core: one statement per operation, so that one transaction is one round trip on every engine.
+"""The registry over SQLAlchemy Core: one statement per operation, so a transaction is one round trip on every engine.
 
 `SqliteRegistry` is the embedded adapter. Another engine needs another constructor, not other statements.
 """
 
+import os
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import os
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.engine.interfaces import DBAPIConnection
 
 from resources.clock import Now, utc_now
 from resources.registry.base import TTL_SECONDS, Lease, Mark, Registry, RegistryUnavailable, this_host
+from resources.sqlite_file import BUSY_SECONDS, switch_to_wal
 
 metadata = sa.MetaData(
     naming_convention={
@@ -169,16 +170,14 @@ class SqliteRegistry(SqlRegistry):
 
     def __init__(self, path: Path, *, now: Now = utc_now) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        engine = sa.create_engine(f"sqlite:///{path}", connect_args={"timeout": 20.0})
+        engine = sa.create_engine(f"sqlite:///{path}", connect_args={"timeout": BUSY_SECONDS})
         sa.event.listen(engine, "connect", _prepare)
         super().__init__(engine, now=now)
 
 
-def _prepare(connection: DBAPIConnection, _record: object) -> None:
-    cursor = connection.cursor()
-    cursor.execute("PRAGMA journal_mode=WAL")
-    cursor.execute("PRAGMA synchronous=NORMAL")
-    cursor.close()
+def _prepare(connection: sqlite3.Connection, _record: object) -> None:
+    switch_to_wal(connection)
+    connection.execute("PRAGMA synchronous=NORMAL")
 
 
 def _is_held_as(name: str, epoch: int) -> sa.ColumnElement[bool]:
