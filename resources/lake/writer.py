@@ -1,0 +1,263 @@
+"""How rows become the files of one local Delta commit: written chunk by chunk, then published at once.
+
+Used by `resources.lake.local` alone; what a commit promises is written there and in `resources.lake.base`.
+"""
+
+import json
+import re
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from resources.lake.base import (
+    UNPARTITIONED,
+    LakeConflictError,
+    SchemaChangedError,
+    TableState,
+    TableWriter,
+)
+
+if TYPE_CHECKING:
+    from deltalake import DeltaTable
+    from deltalake.transaction import AddAction
+
+COMMIT_APP = "spice"
+CONFIGURATION = {"delta.enableExpiredLogCleanup": "false", "delta.checkpointInterval": "50"}
+"""The log of a table is never cleaned behind our back: `prune` decides."""
+WRITERS = 2
+PARTITION_VALUE = re.compile(r"[A-Za-z0-9_.-]+")
+
+
+@dataclass(frozen=True)
+class DataFile:
+    """A file that was written and not yet committed."""
+
+    path: str
+    partition: str
+    size: int
+    rows: int
+
+
+class Place(Protocol):
+    """What a writer needs to know of its lake."""
+
+    def folder(self, table: str) -> Path: ...
+    def state(self, table: str) -> TableState: ...
+    def open(self, table: str) -> "DeltaTable": ...
+
+
+class LocalWriter(TableWriter):
+    """Files of one commit to be. The table's state is read when the writer opens; the commit must still find it so."""
+
+    def __init__(
+        self, lake: Place, table: str, schema: pa.Schema, partition_column: str | None, row_group_rows: int
+    ) -> None:
+        if partition_column is not None and partition_column not in schema.names:
+            raise ValueError(f"no column {partition_column} to partition by")
+        self._lake, self._table = lake, table
+        self._column, self._row_group_rows = partition_column, row_group_rows
+        self._schema = _delta_schema(schema)
+        self._before = lake.state(table)
+        self._files: list[DataFile] = []
+        self._pool: ThreadPoolExecutor | None = None
+
+    def __enter__(self) -> "LocalWriter":
+        return self
+
+    def write(self, rows: pa.Table) -> None:
+        rows = rows.select(self._schema.names).cast(self._schema)
+        if rows.num_rows == 0:
+            return
+        if self._column is None:
+            self._files.append(self._write_file(UNPARTITIONED, rows))
+            return
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(WRITERS, thread_name_prefix="lake-writer")
+        parts = split_by(rows, self._column)
+        self._files.extend(self._pool.map(lambda part: self._write_file(*part), parts))
+
+    def _write_file(self, partition: str, rows: pa.Table) -> DataFile:
+        name = f"part-{uuid.uuid4().hex}.parquet"
+        if self._column is not None:
+            if not PARTITION_VALUE.fullmatch(partition):
+                raise ValueError(f"{partition!r} can't be a partition of {self._table}: letters, digits, _ . - only")
+            name = f"{self._column}={partition}/{name}"
+        target = self._lake.folder(self._table) / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        pq.write_table(rows, target, row_group_size=self._row_group_rows)
+        return DataFile(name, partition, target.stat().st_size, rows.num_rows)
+
+    def commit(self, versions: Mapping[str, str], metadata: Mapping[str, str] | None = None) -> None:
+        written = dict.fromkeys(versions, 0)
+        for file in self._files:
+            if file.partition not in written:
+                raise ValueError(f"{self._table}: rows of {file.partition!r} were written, which is not to be replaced")
+            written[file.partition] += file.rows
+        before = self._before
+        kept = before if self._column is not None else TableState()
+        state = TableState(
+            number=before.number + 1,
+            versions={**kept.versions, **versions},
+            rows={**kept.rows, **written},
+            apps=before.apps,
+            metadata=metadata or {},
+        )
+        self._publish(state, replaced=sorted(versions))
+
+    def commit_append(self, app_id: str, version: int, metadata: Mapping[str, str]) -> bool:
+        """Add the rows under an app's version; False where that version is recorded already."""
+        before = self._before
+        if version <= before.apps.get(app_id, -1):
+            return False
+        rows = before.rows.get(UNPARTITIONED, 0) + sum(file.rows for file in self._files)
+        state = TableState(
+            number=before.number + 1,
+            versions=before.versions,
+            rows={UNPARTITIONED: rows},
+            apps={**before.apps, app_id: version},
+            metadata=metadata,
+        )
+        self._publish(state, app=(app_id, version))
+        return True
+
+    def _publish(
+        self, state: TableState, *, replaced: Sequence[str] | None = None, app: tuple[str, int] | None = None
+    ) -> None:
+        """One commit; `replaced` None = append."""
+        from deltalake import CommitProperties, Schema, Transaction
+        from deltalake.exceptions import DeltaError
+        from deltalake.transaction import create_table_with_add_actions
+
+        if self._lake.state(self._table).number != self._before.number:
+            raise LakeConflictError(self._table, "another process committed to it.")
+        transactions = [Transaction(COMMIT_APP, state.number)] + ([Transaction(*app)] if app else [])
+        spoken = {"versions": state.versions, "rows": state.rows, "apps": state.apps, "metadata": state.metadata}
+        properties = CommitProperties({COMMIT_APP: spoken}, max_commit_retries=0, app_transactions=transactions)
+        by = [self._column] if self._column else []
+        folder = self._lake.folder(self._table)
+        try:
+            if state.number == 0:
+                folder.mkdir(parents=True, exist_ok=True)
+                create_table_with_add_actions(
+                    str(folder.absolute()),
+                    Schema.from_arrow(self._schema),
+                    self._add_actions(),
+                    partition_by=by,
+                    configuration=CONFIGURATION,
+                    commit_properties=properties,
+                )
+            else:
+                opened = self._lake.open(self._table)
+                self._check_partitioning(opened)
+                opened.create_write_transaction(
+                    [*self._add_actions()],
+                    "append" if replaced is None else "overwrite",
+                    Schema.from_arrow(self._next_schema(opened, replaced)),
+                    by,
+                    [(self._column, "in", list(replaced))] if replaced is not None and self._column else None,
+                    commit_properties=properties,
+                )
+        except DeltaError as error:
+            raise LakeConflictError(self._table, f"the commit was refused ({error}).") from error
+        self._files = []
+
+    def _add_actions(self) -> "list[AddAction]":
+        from deltalake.transaction import AddAction
+
+        now = int(time.time() * 1000)
+        return [
+            AddAction(
+                file.path,
+                file.size,
+                {self._column: file.partition} if self._column else {},
+                now,
+                data_change=True,
+                stats=json.dumps({"numRecords": file.rows}),
+            )
+            for file in self._files
+        ]
+
+    def _check_partitioning(self, opened: "DeltaTable") -> None:
+        has, wants = opened.metadata().partition_columns, [self._column] if self._column else []
+        if has != wants:
+            raise SchemaChangedError(
+                "Partitioning changed",
+                f"the table is partitioned by {has or 'nothing'}, the new rows by {wants or 'nothing'}. "
+                "Remove the table's folder and run the job again.",
+                where=str(self._lake.folder(self._table)),
+                status=409,
+            )
+
+    def _next_schema(self, opened: "DeltaTable", replaced: Sequence[str] | None) -> pa.Schema:
+        """Columns of the table after this commit: ours alone where no older row stays."""
+        if replaced is not None and (self._column is None or set(self._before.versions) <= set(replaced)):
+            return self._schema
+        return self._merged(pa.schema(opened.schema().to_arrow()))
+
+    def _merged(self, existing: pa.Schema) -> pa.Schema:
+        """Columns of the partitions that stay, and new ones. A column that is no longer delivered stays, and is
+        null."""
+        fields = {name: existing.field(name) for name in existing.names}
+        for column in self._schema:
+            before = fields.get(column.name)
+            if before is not None and before.type != column.type:
+                raise SchemaChangedError(
+                    "Column type changed",
+                    f"column {column.name} is {before.type} in the partitions that stay and {column.type} in the "
+                    "new ones. Run the job for all partitions at once.",
+                    where=f"{self._lake.folder(self._table)}:{column.name}",
+                    status=409,
+                )
+            fields[column.name] = column
+        return pa.schema(list(fields.values()))
+
+    def discard(self) -> None:
+        for file in self._files:
+            (self._lake.folder(self._table) / file.path).unlink(missing_ok=True)
+        self._files = []
+        if self._pool is not None:
+            self._pool.shutdown()
+            self._pool = None
+
+
+def split_by(rows: pa.Table, column: str) -> list[tuple[str, pa.Table]]:
+    """(value, its rows without `column`) in order of the values; rows of a value keep their order. No value may be
+    null."""
+    values = rows.column(column).combine_chunks()
+    values = values.chunk(0) if isinstance(values, pa.ChunkedArray) else values
+    if values.null_count:
+        raise ValueError(f"{values.null_count} rows have no {column}")
+    runs = pc.run_end_encode(values)
+    if len(runs.values) != len(pc.unique(runs.values)):
+        order = pc.sort_indices(values)  # stable
+        rows = rows.take(order)
+        runs = pc.run_end_encode(values.take(order))
+    bare = rows.drop_columns([column])
+    parts, start = [], 0
+    for value, end in zip(runs.values.to_pylist(), runs.run_ends.to_pylist(), strict=True):
+        parts.append((value, bare.slice(start, end - start)))
+        start = end
+    return parts
+
+
+def _delta_schema(schema: pa.Schema) -> pa.Schema:
+    """The same columns in the types that Delta has: no dictionaries, no large strings, microseconds."""
+    return pa.schema([pa.field(column.name, _delta_type(column.type)) for column in schema])
+
+
+def _delta_type(kind: pa.DataType) -> pa.DataType:
+    if pa.types.is_dictionary(kind):
+        return _delta_type(kind.value_type)
+    if pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
+        return pa.string()
+    if pa.types.is_timestamp(kind):
+        return pa.timestamp("us", kind.tz)
+    return kind

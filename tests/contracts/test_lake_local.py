@@ -1,0 +1,61 @@
+"""The local Delta adapter under the lake's contract, and what only a disk can do to it."""
+
+from pathlib import Path
+
+import pytest
+
+from resources.lake.base import Lake, LakeDamagedError
+from resources.lake.local import LocalLake
+from tests.contracts.lake import V1, V2, LakeContract, rows
+
+
+class TestLocalLake(LakeContract):
+    @pytest.fixture
+    def lake(self, tmp_path: Path) -> Lake:
+        return LocalLake(tmp_path / "lake")
+
+    @pytest.mark.parametrize("content", [b"", b"\n", b'{"commitInfo":{"timestamp":1'])
+    def test_a_torn_newest_commit_stops_reading_and_writing(self, tmp_path: Path, content: bytes) -> None:
+        lake = LocalLake(tmp_path)
+        lake.replace("t", rows(("a", "1")), versions={"a": V1}, partition_column="_partition")
+        (tmp_path / "t" / "_delta_log" / f"{1:020d}.json").write_bytes(content)
+        for operation in (
+            lambda: lake.versions("t"),
+            lambda: lake.scan("t"),
+            lambda: lake.replace("t", rows(("a", "1")), versions={"a": V2}, partition_column="_partition"),
+        ):
+            with pytest.raises(LakeDamagedError, match=f"{1:020d}.json"):
+                operation()
+
+    def test_a_torn_data_file_stops_reading(self, tmp_path: Path) -> None:
+        lake = LocalLake(tmp_path)
+        lake.replace("t", rows(("a", "1")), versions={"a": V1}, partition_column="_partition")
+        Path(lake.files("t")[0]).write_bytes(b"")
+        with pytest.raises(LakeDamagedError, match="t can't be trusted"):
+            lake.scan("t")
+        with pytest.raises(LakeDamagedError):
+            list(lake.batches("t"))
+
+    def test_a_commit_by_another_tool_makes_all_versions_unknown(self, tmp_path: Path) -> None:
+        from deltalake import write_deltalake
+
+        lake = LocalLake(tmp_path)
+        lake.replace("t", rows(("a", "1")), versions={"a": V1}, partition_column="_partition")
+        write_deltalake(lake.path("t"), rows(("a", "2")), mode="append")
+        assert lake.versions("t") == {}
+        lake.replace("t", rows(("a", "3")), versions={"a": V2}, partition_column="_partition")
+        assert lake.scan("t")["value"].to_pylist() == ["3"]
+
+    @pytest.mark.parametrize("value", ["../x", "a/b", "", "a=b", "a b"])
+    def test_a_partition_value_that_is_no_folder_name_is_refused(self, tmp_path: Path, value: str) -> None:
+        lake = LocalLake(tmp_path / "lake")
+        with pytest.raises(ValueError, match="partition"):
+            lake.replace("t", rows((value, "1")), versions={value: V1}, partition_column="_partition")
+        assert lake.versions("t") == {}
+
+    def test_anyone_reads_the_table_as_delta(self, tmp_path: Path) -> None:
+        from deltalake import DeltaTable
+
+        lake = LocalLake(tmp_path)
+        lake.replace("t", rows(("a", "1"), ("b", "2")), versions={"a": V1, "b": V1}, partition_column="_partition")
+        assert DeltaTable(lake.path("t")).to_pyarrow_table().num_rows == 2
