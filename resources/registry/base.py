@@ -9,6 +9,7 @@ import socket
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from pathlib import Path
 
 from resources.errors import SpiceError
@@ -126,6 +127,7 @@ class Registry(ABC):
     def close(self) -> None: ...
 
 
+@cache
 def this_host() -> str:
     """The machine as far as process ids go: two containers with one host name have different pid namespaces."""
     namespace = Path("/proc/self/ns/pid")

@@ -63,23 +63,19 @@ class SqlRegistry(Registry):
     def acquire(
         self, name: str, *, owner: str, run_id: str = "", min_epoch: int = 0, ttl: float = TTL_SECONDS
     ) -> Lease | None:
-        lease = self._acquire(name, owner, run_id, min_epoch, ttl, gone=-1)
-        if lease is not None:
-            return lease
         holder = self.read(name)
-        if holder is not None and holder.process_is_gone():
-            return self._acquire(name, owner, run_id, min_epoch, ttl, gone=holder.epoch)
-        return None
-
-    def _acquire(self, name: str, owner: str, run_id: str, min_epoch: int, ttl: float, *, gone: int) -> Lease | None:
-        now = self._now().timestamp()
+        now = self._now()
+        if holder is not None and holder.is_alive(now, ttl):
+            return None  # asking while another is at work costs no write transaction
+        gone = holder.epoch if holder is not None and holder.process_is_gone() else -1
+        seconds = now.timestamp()
         values = {
             "owner": owner,
             "run_id": run_id,
             "host": self._host,
             "pid": os.getpid(),
-            "acquired_at": now,
-            "renewed_at": now,
+            "acquired_at": seconds,
+            "renewed_at": seconds,
             "stop_requested": None,
         }
         epoch = sa.case((leases.c.epoch > min_epoch, leases.c.epoch), else_=min_epoch) + 1
@@ -91,7 +87,7 @@ class SqlRegistry(Registry):
                 set_={"epoch": epoch, **values},
                 where=sa.or_(
                     leases.c.renewed_at.is_(None),
-                    sa.func.abs(leases.c.renewed_at - now) > ttl,
+                    sa.func.abs(leases.c.renewed_at - seconds) > ttl,
                     leases.c.epoch == gone,
                 ),
             )

@@ -1,0 +1,290 @@
+"""Following a domain's log: one loop for the relay and all projections, for a minute's catching up or for an hour.
+
+Both ways take the follower's lease first, so that one process at a time does the work; who may write is the sink's
+own fence. Nothing here knows Dagster, a database or what a sink makes of an event.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+import pyarrow as pa
+
+from ontology_assets.followers.lease import HeldLease, lease_name
+from ontology_assets.followers.sink import FollowedLog, Sink
+from resources.errors import SpiceError
+from resources.fencing import Fenced
+from resources.registry.base import RENEW_SECONDS, TTL_SECONDS, Registry
+
+POLL_SECONDS = 0.05
+"""How often an idle follower looks at the end of the log."""
+HANDOVER_SECONDS = 0.02
+"""How often a waiting follower looks whether the lease is free."""
+SINK_LOOK_SECONDS = 0.5
+"""How often an idle follower looks whether its sink is still the one it wrote."""
+BATCH_ROWS = 10_000
+
+
+class StopReason(StrEnum):
+    """Why a follower ended. Each is a clean end; a fault is an exception."""
+
+    SIGNAL = "signal"
+    REQUESTED = "stop requested"
+    DEFINITIONS_CHANGED = "definitions changed"
+    TIME_OVER = "time over"
+    SUPERSEDED = "superseded"
+
+
+@dataclass(frozen=True)
+class Timing:
+    """The loop's times in seconds. Tests shorten them."""
+
+    poll: float = POLL_SECONDS
+    renew: float = RENEW_SECONDS
+    ttl: float = TTL_SECONDS
+
+
+TIMING = Timing()
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a follower stands; `waiting_for` names the holder of the lease while somebody else does the work."""
+
+    position: int
+    target: int
+    waiting_for: str | None = None
+
+
+@dataclass(frozen=True)
+class CaughtUp:
+    """The sink stands at `position`, at least where the log ended when asked. `events` were applied by this call."""
+
+    position: int
+    events: int
+    digest: str | None
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a follower's run ended: `events` applied at the epochs it held."""
+
+    reason: StopReason
+    position: int
+    events: int
+    epochs: tuple[int, ...]
+
+
+class EventsMissing(SpiceError):  # noqa: N818  named by what happened
+    """The log skipped a position."""
+
+
+class FollowerStalled(SpiceError):  # noqa: N818  named by what happened
+    """Another process holds the lease and does not get on."""
+
+
+class SinkAheadOfLog(SpiceError):  # noqa: N818  named by what happened
+    """The sink has events that this log never had: it belongs to another log."""
+
+
+def catch_up(
+    log: FollowedLog,
+    sink: Sink,
+    registry: Registry,
+    *,
+    owner: str,
+    run_id: str = "",
+    timeout: float = 60.0,
+    batch_rows: int = BATCH_ROWS,
+    on_progress: Callable[[Progress], None] = lambda _: None,
+    timing: Timing = TIMING,
+) -> CaughtUp:
+    """Bring `sink` to where the log ends now, and return.
+
+    A follower that is already at work is not disturbed: the call waits until that one has come so far, and does the
+    work itself if it dies. Raises FollowerStalled after `timeout` seconds without progress.
+    """
+    target = log.end().position
+    work = _Work(log, sink, registry, owner, run_id, batch_rows, timing)
+    position = work.position()
+    work.refuse_foreign_log(position)
+    moved_at = time.monotonic()
+    while position < target:
+        held = work.try_lease()
+        if held is None:
+            lease = registry.read(work.name)
+            waiting_for = "another process" if lease is None else f"{lease.owner} (process {lease.pid})"
+            on_progress(Progress(position, target, waiting_for))
+            if time.monotonic() - moved_at > timeout:
+                raise FollowerStalled(
+                    "Follower stalled",
+                    f"{waiting_for} holds the lease and has stood at event {position} of {target} for {timeout:.0f} s; "
+                    "stop it, then try again.",
+                    where=work.name,
+                    status=503,
+                )
+            time.sleep(timing.poll)
+        else:
+            with held:
+                work.apply_until(target, held, lambda at: on_progress(Progress(at, target)))
+        before, position = position, work.position()
+        if position != before:
+            moved_at = time.monotonic()
+    on_progress(Progress(position, target))
+    return CaughtUp(position, work.events, sink.digest())
+
+
+def follow(
+    log: FollowedLog,
+    sink: Sink,
+    registry: Registry,
+    *,
+    owner: str,
+    until: float,
+    stop: Callable[[], StopReason | None] = lambda: None,
+    run_id: str = "",
+    batch_rows: int = BATCH_ROWS,
+    on_event: Callable[[str], None] = lambda _: None,
+    timing: Timing = TIMING,
+) -> Ended:
+    """Keep `sink` at the log's end until `time.monotonic()` reaches `until` or `stop()` names a reason (asked at each
+    look).
+
+    `stop` is asked at each look. Waits for the lease while another holds it, and takes it the moment it is given
+    back. If it is lost to somebody else, the follower ends as superseded; if it merely ran out (the process was
+    paused), it is taken again at the next epoch. `on_event` gets a sentence for people at each change of state.
+    """
+    work = _Work(log, sink, registry, owner, run_id, batch_rows, timing)
+
+    def reason_to_stop() -> StopReason | None:
+        return stop() or (StopReason.TIME_OVER if time.monotonic() >= until else None)
+
+    led = False
+    while True:
+        held = work.try_lease()
+        while held is None:
+            if led:
+                on_event(f"{work.name}: another follower has taken over")
+                return work.ended(StopReason.SUPERSEDED)
+            if reason := reason_to_stop():
+                return work.ended(reason)
+            time.sleep(HANDOVER_SECONDS)
+            held = work.try_lease()
+        led = True
+        with held:
+            on_event(f"{work.name}: at work with epoch {held.lease.epoch} from event {work.position()}")
+            ended = work.follow_until(reason_to_stop, held)
+        if ended is not None:
+            on_event(f"{work.name}: {ended} at event {work.position()}")
+            return work.ended(ended)
+        on_event(f"{work.name}: lease or store lost, asking again")
+
+
+@dataclass
+class _Work:
+    """One follower's parts, and what it has done so far."""
+
+    log: FollowedLog
+    sink: Sink
+    registry: Registry
+    owner: str
+    run_id: str
+    batch_rows: int
+    timing: Timing
+    events: int = 0
+    epochs: list[int] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        return lease_name(self.log.domain, self.sink.name)
+
+    def position(self) -> int:
+        return self.sink.position()
+
+    def ended(self, reason: StopReason) -> Ended:
+        return Ended(reason, self.position(), self.events, tuple(self.epochs))
+
+    def try_lease(self) -> HeldLease | None:
+        """The lease, with the sink claimed at its epoch; None while somebody else is at work."""
+        lease = self.registry.acquire(
+            self.name, owner=self.owner, run_id=self.run_id, min_epoch=self.sink.epoch(), ttl=self.timing.ttl
+        )
+        if lease is None:
+            return None
+        try:
+            self.sink.claim(lease.epoch)
+        except Fenced:  # overtaken between the two: a later holder has the store
+            self.registry.release(lease)
+            return None
+        self.epochs.append(lease.epoch)
+        return HeldLease(self.registry, lease, every=self.timing.renew, ttl=self.timing.ttl)
+
+    def apply_until(self, target: int, held: HeldLease, on_batch: Callable[[int], None]) -> None:
+        """Apply what the log has until the sink reaches `target`; returns early when the lease or the store is lost."""
+        position = self.position()
+        try:
+            for batch in self.log.events(after_position=position, batch_rows=self.batch_rows):
+                position = self._apply(batch, position, held)
+                on_batch(position)
+                if held.lost or position >= target:
+                    return
+        except Fenced:
+            return
+
+    def follow_until(self, stop: Callable[[], StopReason | None], held: HeldLease) -> StopReason | None:
+        """Apply what comes until there is a reason to stop; None when the lease or the store is lost."""
+        position = self.position()
+        looked_at = time.monotonic()
+        try:
+            while not held.lost:
+                if reason := StopReason.REQUESTED if held.stop_requested is not None else stop():
+                    return reason
+                if self.log.end().position != position:
+                    position = self._apply_waiting(position, stop, held)
+                    continue
+                time.sleep(self.timing.poll)
+                if time.monotonic() - looked_at > SINK_LOOK_SECONDS:
+                    looked_at = time.monotonic()
+                    if self.position() != position:  # the store was deleted: begin again with the one that is there
+                        return None
+        except Fenced:
+            return None
+        return None
+
+    def _apply_waiting(self, position: int, stop: Callable[[], StopReason | None], held: HeldLease) -> int:
+        """Batch after batch up to the log's end, or until told to stop."""
+        self.refuse_foreign_log(position)
+        for batch in self.log.events(after_position=position, batch_rows=self.batch_rows):
+            position = self._apply(batch, position, held)
+            if held.lost or held.stop_requested is not None or stop():
+                break
+        return position
+
+    def _apply(self, batch: pa.RecordBatch, position: int, held: HeldLease) -> int:
+        if not batch.num_rows:
+            return position
+        first = batch.column("position")[0].as_py()
+        if first != position + 1:
+            raise EventsMissing(
+                "Events missing",
+                f"after event {position} the log of {self.log.domain} gave event {first}; nothing was applied. "
+                "Check it with `spice events verify`.",
+                where=self.name,
+                status=500,
+            )
+        self.sink.apply(batch, held.lease.epoch)
+        self.events += batch.num_rows
+        return position + int(batch.num_rows)
+
+    def refuse_foreign_log(self, position: int) -> None:
+        """`position` must have been read before."""
+        end = self.log.end().position
+        if position > end:
+            raise SinkAheadOfLog(
+                "Sink ahead of its log",
+                f"{self.sink.name} stands at event {position}, the log of {self.log.domain} ends at {end}: it was fed "
+                "from another log. Delete its file; it is built again from the log.",
+                where=self.name,
+                status=409,
+            )
