@@ -1,0 +1,66 @@
+"""Runs at both ends of a `spice dev`: `python -m gateway.dev_runs stop|settle`, with DAGSTER_HOME set.
+
+`stop` asks the runs that the UI and the daemon launched to end, and waits. `settle` gives an end to runs whose
+processes are gone, since nothing else would: a run of a killed process stays STARTED for ever. Runs started by a
+command line (without the code server's address in their tags) belong to that command.
+"""
+
+import sys
+import time
+
+from dagster import DagsterInstance, DagsterRun, DagsterRunStatus, RunsFilter
+from dagster._core.errors import DagsterUserCodeProcessError, DagsterUserCodeUnreachableError
+from dagster._core.storage.tags import GRPC_INFO_TAG
+
+from gateway.dev_processes import UNFINISHED
+
+LIVE = [DagsterRunStatus.STARTING, DagsterRunStatus.STARTED, DagsterRunStatus.CANCELING]
+STOP_SECONDS = 10.0
+
+
+def launched_runs(instance: DagsterInstance) -> list[DagsterRun]:
+    """Unfinished runs that a code server executes."""
+    return [run for run in instance.get_runs(RunsFilter(statuses=LIVE)) if GRPC_INFO_TAG in run.tags]
+
+
+def stop(instance: DagsterInstance, seconds: float = STOP_SECONDS) -> bool:
+    """Ask each run to end; whether all did within `seconds`."""
+    asked: set[str] = set()
+    deadline = time.monotonic() + seconds
+    while runs := launched_runs(instance):  # again and again: the daemon may have launched one a moment ago
+        for run in runs:
+            if run.run_id not in asked:
+                asked.add(run.run_id)
+                _terminate(instance, run)
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.2)
+    return True
+
+
+def _terminate(instance: DagsterInstance, run: DagsterRun) -> None:
+    try:
+        instance.run_launcher.terminate(run.run_id)
+    except (DagsterUserCodeUnreachableError, DagsterUserCodeProcessError) as fault:
+        sys.stderr.write(f"run {run.run_id} is executed by nobody any more: {fault}\n")
+
+
+def settle(instance: DagsterInstance) -> None:
+    """End the runs whose processes are gone. Only called while no code server of this home lives."""
+    for run in launched_runs(instance):
+        if run.status == DagsterRunStatus.CANCELING:
+            instance.report_run_canceled(run, message="Stopped with spice dev.")
+        else:
+            instance.report_run_failed(run, message="Its process was killed, or the machine stopped.")
+
+
+def main() -> int:
+    with DagsterInstance.get() as instance:
+        if sys.argv[1] == "settle":
+            settle(instance)
+            return 0
+        return 0 if stop(instance) else UNFINISHED
+
+
+if __name__ == "__main__":
+    sys.exit(main())
