@@ -246,7 +246,7 @@ def install(root, purpose, log=print):
         if status != 0:
             raise RefusedError(
                 f"The installation did not finish (uv ended with {status}, its message is above). If the network "
-                "broke, run the same command again: packages that arrived are kept in .uv/cache and are not fetched twice."
+                "broke, run the same command again: what arrived is kept in .uv/cache and is not fetched twice."
             )
         shutil.rmtree(str(folder / "tmp"), ignore_errors=True)
         goal["groups"] = groups
