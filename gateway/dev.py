@@ -25,7 +25,7 @@ from gateway.ports import pick_port
 from gateway.web_guard import is_loopback
 from resources.errors import SpiceError
 from resources.home import PROJECT_ROOT, Home
-from resources.instance import ensure_instance
+from resources.instance import ensure_instance, instance_environment
 from resources.locks import exclusive
 
 RUNS_SECONDS = 16.0
@@ -64,9 +64,7 @@ class Supervisor:
         self.env = {
             **os.environ,
             **self.files.environment(),
-            "SPICE_HOME": str(home.root),
-            "DAGSTER_HOME": str(home.dagster),
-            "DAGSTER_DISABLE_TELEMETRY": "1",
+            **instance_environment(home),
             "GX_ANALYTICS_ENABLED": "false",
             "PYTHONUNBUFFERED": "1",
             MARK: self.id,
