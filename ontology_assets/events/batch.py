@@ -1,0 +1,138 @@
+"""A draft made ready to be offered: its shape checked, its sequence numbers checked against the heads decided on."""
+
+import hashlib
+import re
+from collections import Counter
+from dataclasses import dataclass
+from functools import cached_property
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ontology_assets.events.envelope import ASSET_TYPE, DRAFT_SCHEMA, MAIN, Draft, inline_batch
+from ontology_assets.events.errors import DraftRefused, EventIdReused
+from ontology_assets.events.heads import Heads
+from ontology_assets.events.record import packed
+from ontology_assets.events.state import hash_of_state
+
+_BATCH_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
+_MAY_BE_NULL = frozenset({"occurred_at", "owner"})
+_UNSEEN = 0
+_NO_ROWS = DRAFT_SCHEMA.empty_table()
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A draft with everything that does not depend on where in the log it lands."""
+
+    draft: Draft
+    bulk: pa.Table
+    inline: pa.RecordBatch
+    body: bytes
+    events: str
+    by_type: dict[str, int]
+    streams: tuple[tuple[str, str, int], ...]
+
+    @property
+    def rows(self) -> int:
+        return int(self.bulk.num_rows) + int(self.inline.num_rows)
+
+    @cached_property
+    def touched(self) -> dict[str, tuple[list[str], list[int]]]:
+        """By aggregate type: the ids written, and their sequence numbers, in order."""
+        found: dict[str, tuple[list[str], list[int]]] = {}
+        for kind in pc.unique(self.bulk["aggregate_type"]).to_pylist() if self.bulk.num_rows else ():
+            rows = self.bulk.filter(pc.equal(self.bulk["aggregate_type"], kind))
+            found[kind] = (rows["aggregate_id"].to_pylist(), rows["sequence_number"].to_pylist())
+        for event in self.draft.inline:
+            ids, sequences = found.setdefault(event.aggregate_type, ([], []))
+            ids.append(event.aggregate_id)
+            sequences.append(event.sequence_number)
+        return found
+
+
+def prepare(draft: Draft, domain: str) -> Batch:
+    """Check the draft's shape. Raises DraftRefused."""
+    if not _BATCH_ID.fullmatch(draft.batch):
+        raise DraftRefused(domain, f"batch id {draft.batch!r} must be 1 to 64 letters, digits and dashes, e.g. a uuid")
+    bulk = _bulk(draft.events, domain)
+    for event in draft.inline:
+        if event.branch != MAIN:
+            raise DraftRefused(domain, f"event {event.event_id} is on branch {event.branch!r}; only {MAIN!r} is there")
+        if hash_of_state(event.data) != event.state_hash:
+            raise DraftRefused(
+                domain,
+                f"event {event.event_id} ({event.event_type} {event.aggregate_id}): "
+                "state_hash is not the hash of the state in its data",
+            )
+    inline = inline_batch(draft.inline)
+    ids = [*bulk["event_id"].to_pylist(), *(e.event_id for e in draft.inline)]
+    if len(set(ids)) != len(ids):
+        twice = Counter(ids).most_common(1)[0][0]
+        raise DraftRefused(domain, f"event id {twice} occurs more than once in the batch")
+    by_type = Counter(e.event_type for e in draft.inline)
+    if bulk.num_rows:
+        by_type.update({pair["values"]: pair["counts"] for pair in bulk["event_type"].value_counts().to_pylist()})
+    return Batch(
+        draft=draft,
+        bulk=bulk,
+        inline=inline,
+        body=packed(inline),
+        events=hashlib.sha256("\n".join(ids).encode()).hexdigest(),
+        by_type=dict(by_type),
+        streams=tuple((e.aggregate_type, e.aggregate_id, e.sequence_number) for e in draft.inline),
+    )
+
+
+def already_there(batch: Batch, heads: Heads, domain: str) -> list[int]:
+    """Positions of the batch's events if all of it is in the log already, [] if none is. Raises EventIdReused."""
+    known = heads.known_events([e.event_id for e in batch.draft.inline]) if batch.draft.inline else {}
+    for event in batch.draft.inline:
+        found = known.get(event.event_id)
+        if found is None:
+            continue
+        given = (event.event_type, event.aggregate_type, event.aggregate_id, event.state_hash)
+        there = (found.event_type, found.aggregate_type, found.aggregate_id, found.state_hash)
+        if given != there:
+            names = ("event type", "aggregate type", "aggregate id", "state hash")
+            other = [name for name, a, b in zip(names, given, there, strict=True) if a != b]
+            raise EventIdReused(domain, event.event_id, found.position, ", ".join(other))
+    if known and (batch.bulk.num_rows or len(known) < len(batch.draft.inline)):
+        event_id, found = next(iter(known.items()))
+        raise EventIdReused(
+            domain, event_id, found.position, "it was in another batch, without the other events of this"
+        )
+    return sorted(found.position for found in known.values())
+
+
+def check_sequences(batch: Batch, heads: Heads, domain: str) -> None:
+    """Every aggregate's sequence goes on from its head, without gap or repeat. Raises DraftRefused."""
+    for kind, (ids, sequences) in batch.touched.items():
+        last = heads.sequences(kind, ids)
+        for key, sequence in zip(ids, sequences, strict=True):
+            head = last.get(key, _UNSEEN)
+            if sequence != head + 1:
+                raise DraftRefused(
+                    domain, f"{kind} {key} is at sequence {head}, so the next is {head + 1}, not {sequence}"
+                )
+            last[key] = sequence
+
+
+def _bulk(events: pa.Table | None, domain: str) -> pa.Table:
+    if events is None:
+        return _NO_ROWS
+    missing = [name for name in DRAFT_SCHEMA.names if name not in events.column_names]
+    if missing or len(events.column_names) != len(DRAFT_SCHEMA):
+        raise DraftRefused(
+            domain, f"bulk columns are {', '.join(events.column_names)}; they must be {', '.join(DRAFT_SCHEMA.names)}"
+        )
+    try:
+        table = events.select(DRAFT_SCHEMA.names).cast(DRAFT_SCHEMA)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise DraftRefused(domain, f"bulk columns have other types than the draft schema: {error}") from error
+    for name in DRAFT_SCHEMA.names:
+        if name not in _MAY_BE_NULL and table[name].null_count:
+            raise DraftRefused(domain, f"{table[name].null_count} bulk rows have no {name}")
+    if pc.any(pc.equal(table["aggregate_type"], ASSET_TYPE)).as_py():
+        raise DraftRefused(domain, f"envelopes of type {ASSET_TYPE} are appended inline, not in bulk")
+    return table

@@ -1,0 +1,66 @@
+"""What can be wrong with the log or with what is offered to it."""
+
+from resources.errors import SpiceError
+
+
+class LogDamaged(SpiceError):
+    """A record, or a data file it names, is torn, altered, unchained, foreign or missing. Nobody goes past it."""
+
+    kind = "spice:log-damaged"
+
+    def __init__(self, domain: str, n: int, reason: str) -> None:
+        self.domain, self.n, self.reason = domain, n, reason
+        super().__init__(
+            "The log is damaged",
+            f"{reason}. Nothing is read or written past it; restore the object, then run `spice events verify`.",
+            where=f"log/{domain}, record {n}",
+            status=500,
+        )
+
+
+class DraftRefused(SpiceError):
+    """What decide() made can't be a batch: a column, a sequence number or an id is wrong. Nothing was written."""
+
+    kind = "spice:draft-refused"
+
+    def __init__(self, domain: str, detail: str) -> None:
+        super().__init__("The batch was refused", detail, where=f"log/{domain}")
+
+
+class EventIdReused(SpiceError):
+    """An event id that is in the log already, with other content."""
+
+    kind = "spice:event-id-reused"
+
+    def __init__(self, domain: str, event_id: str, position: int, detail: str) -> None:
+        super().__init__(
+            "Event id used twice",
+            f"event {event_id} is in the log at position {position} with other content ({detail}). "
+            "A new fact needs a new id; a repeated one must be the same.",
+            where=f"log/{domain}",
+            status=409,
+        )
+
+
+class OutcomeUnknown(SpiceError):
+    """The store did not say whether the record was taken. The same log object settles it before its next append."""
+
+    kind = "spice:outcome-unknown"
+
+    def __init__(self, domain: str, n: int, batch: str, cause: str) -> None:
+        super().__init__(
+            "Outcome unknown",
+            f"batch {batch} was offered as record {n}; the store gave no answer ({cause}). "
+            "It is either in the log or not; ask again with the same batch, never with another id.",
+            where=f"log/{domain}",
+            status=503,
+        )
+
+
+class SealMismatch(SpiceError):
+    """The sealed history is not equal to the log."""
+
+    kind = "spice:seal-mismatch"
+
+    def __init__(self, table: str, detail: str) -> None:
+        super().__init__("Sealed history differs from the log", detail, where=table, status=500)

@@ -1,0 +1,372 @@
+"""Heads: the last sequence, state hash and owner of every aggregate, as a snapshot of the log with its own position.
+
+A SQLite file derived from the log, caught up before every decision, one transaction a step, thrown away and rebuilt
+if it doesn't fit the log. Deleting it costs time and nothing else. One object serves one thread at a time; any number
+of processes may share the file.
+"""
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ontology_assets.events.chain import NOT_BEGUN, Chain, LogEnd
+from ontology_assets.events.envelope import ASSET_TYPE, micros, moment
+from ontology_assets.events.errors import LogDamaged
+from ontology_assets.events.heads_schema import FOLDED_COLUMNS, FORMAT, SCHEMA, TABLES, Fold
+from ontology_assets.events.overlap import Reads
+from ontology_assets.events.record import Record
+
+_STEP_EVENTS = 100_000
+"""Events folded in one transaction (a larger record is still one)."""
+_WAIT_S = 120.0
+
+LOOKUP_SCHEMA = pa.schema(
+    [
+        ("id", pa.string()),
+        ("sequence", pa.int64()),
+        ("state_hash", pa.string()),
+        ("owner", pa.string()),
+        ("position", pa.int64()),
+        ("deleted", pa.bool_()),
+    ]
+)
+_COLUMNS = "a.id, a.sequence, lower(hex(a.state_hash)), o.name, a.position, a.deleted"
+# json_each is one statement for any number of ids: 30,000 of them take 0.1 s, no temp table to write.
+_GIVEN = "json_each(?2) j CROSS JOIN aggregates a ON a.type_id = ?1 AND a.id = j.value"
+
+
+@dataclass(frozen=True)
+class AssetVersion:
+    """The latest envelope of one (asset, partition); `data` is its JSON text."""
+
+    data_version: str
+    event_id: str
+    event_type: str
+    sequence: int
+    position: int
+    data: str
+
+
+@dataclass(frozen=True)
+class KnownEvent:
+    """An inline event that is in the log already."""
+
+    position: int
+    event_type: str
+    aggregate_type: str
+    aggregate_id: str
+    state_hash: str
+
+
+class FoldedLog(Protocol):
+    """What Heads needs of the log."""
+
+    @property
+    def chain(self) -> Chain: ...
+
+    def bulk(self, record: Record, columns: list[str]) -> Iterator[tuple[int, pa.Table]]: ...
+
+
+class Heads:
+    """Heads of one log. All queries answer as of `position`, which only catch_up() moves."""
+
+    def __init__(self, path: Path, log: FoldedLog) -> None:
+        self._path, self._log = path, log
+        self._lock = threading.RLock()
+        self._reads: Reads | None = None
+        self._fits = False
+        self.rebuilt: str | None = None
+        """Why the file was thrown away, if it was."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self._db = self._opened()
+        except sqlite3.DatabaseError as error:
+            self._replace(error)
+
+    def close(self) -> None:
+        self._db.close()
+
+    @property
+    def end(self) -> LogEnd:
+        """Where these heads stand."""
+        row = self._db.execute("SELECT log_id, n, position, chain, recorded_at FROM meta").fetchone()
+        if row is None:
+            return NOT_BEGUN
+        log_id, n, position, chain, recorded_at = row
+        return LogEnd(log_id, n, position, chain, moment(recorded_at))
+
+    @property
+    def position(self) -> int:
+        return self.end.position
+
+    def catch_up(self) -> int:
+        """Fold what the log has more; returns the position reached. Raises LogDamaged."""
+        with self._lock:
+            try:
+                self._follow()
+            except sqlite3.DatabaseError as error:
+                self._replace(error)
+                self._follow()
+            return self.position
+
+    @contextmanager
+    def deciding(self) -> Iterator[Reads]:
+        """One snapshot for all queries inside, and a note of what they read."""
+        with self._lock:
+            self._db.execute("BEGIN")
+            try:
+                self._db.execute("SELECT n FROM meta").fetchone()  # the first read takes the snapshot
+                self._reads = Reads()
+                yield self._reads
+            finally:
+                self._reads = None
+                self._db.execute("COMMIT")
+
+    def lookup(self, aggregate_type: str, ids: pa.Array | pa.ChunkedArray) -> pa.Table:
+        """LOOKUP_SCHEMA, one row per id that is known (deleted ones too), in no particular order."""
+        if self._reads is not None:
+            self._reads.ids(aggregate_type, _flat(ids))
+        return self._table(
+            f"SELECT {_COLUMNS} FROM {_GIVEN} LEFT JOIN owners o USING (owner_id)",  # noqa: S608
+            (self._type(aggregate_type), _json(ids)),
+        )
+
+    def owned(self, aggregate_type: str, owners: list[str]) -> pa.Table:
+        """LOOKUP_SCHEMA of the live aggregates of these owners."""
+        found = self._table(
+            f"SELECT {_COLUMNS} FROM json_each(?2) j CROSS JOIN owners o ON o.name = j.value "  # noqa: S608
+            "CROSS JOIN aggregates a ON a.owner_id = o.owner_id AND a.type_id = ?1 AND a.deleted = 0",
+            (self._type(aggregate_type), orjson.dumps(owners).decode()),
+        )
+        if self._reads is not None:
+            self._reads.owners(aggregate_type, owners)
+            self._reads.ids(aggregate_type, _flat(found["id"]))
+        return found
+
+    def exist(self, aggregate_type: str, ids: pa.Array | pa.ChunkedArray) -> pa.BooleanArray:
+        """For each id: is it known and not deleted? Null ids give False."""
+        if self._reads is not None:
+            self._reads.ids(aggregate_type, _flat(ids))
+        asked = _flat(ids)
+        live = self._db.execute(
+            f"SELECT a.id FROM {_GIVEN} WHERE a.deleted = 0",  # noqa: S608
+            (self._type(aggregate_type), _json(asked.unique())),
+        ).fetchall()
+        return pc.and_(pc.is_valid(asked), pc.is_in(asked, value_set=pa.array([r[0] for r in live], pa.string())))
+
+    def sequences(self, aggregate_type: str, ids: list[str]) -> dict[str, int]:
+        """The last sequence of each id that has any event. Not noted as a read: for checking what will be written."""
+        return dict(
+            self._db.execute(
+                f"SELECT a.id, a.sequence FROM {_GIVEN}",  # noqa: S608
+                (self._type(aggregate_type), orjson.dumps(ids).decode()),
+            ).fetchall()
+        )
+
+    def asset_versions(self, asset: str) -> dict[str, AssetVersion]:
+        """By partition ("" when unpartitioned): the latest envelope of the asset."""
+        if self._reads is not None:
+            self._reads.asset(asset)
+        rows = self._db.execute(
+            "SELECT partition, data_version, event_id, event_type, sequence, position, data FROM assets "
+            "WHERE asset = ? ORDER BY partition",
+            (asset,),
+        )
+        return {row[0]: AssetVersion(*row[1:]) for row in rows}
+
+    def counts(self) -> dict[str, int]:
+        """Live objects by type, the log's own bookkeeping left out."""
+        self._read_everything()
+        rows = self._db.execute(
+            "SELECT t.name, count(*) FROM aggregates a JOIN types t USING (type_id) "
+            "WHERE a.deleted = 0 AND t.name != ? GROUP BY t.name ORDER BY t.name",
+            (ASSET_TYPE,),
+        )
+        return dict(rows.fetchall())
+
+    def stats(self) -> dict[str, Any]:
+        """{"position", "by_type": {event type: events}, "by_branch": {branch: events}} as of these heads."""
+        self._read_everything()
+        with self._lock:
+            by_type = dict(self._db.execute("SELECT event_type, events FROM by_type ORDER BY event_type").fetchall())
+            by_branch = dict(self._db.execute("SELECT branch, events FROM by_branch ORDER BY branch").fetchall())
+        return {"position": sum(by_type.values()), "by_type": by_type, "by_branch": by_branch}
+
+    def batch(self, batch: str) -> tuple[int, int, int] | None:
+        """(n, first, last position) of the newest record with this batch id, or None."""
+        row = self._db.execute(
+            "SELECT n, first, last FROM records WHERE batch = ? ORDER BY n DESC LIMIT 1", (batch,)
+        ).fetchone()
+        return None if row is None else (row[0], row[1], row[2])
+
+    def record_of(self, position: int) -> int | None:
+        """Number of the record that holds this position."""
+        row = self._db.execute("SELECT n FROM records WHERE last >= ? ORDER BY last, n LIMIT 1", (position,)).fetchone()
+        return None if row is None else int(row[0])
+
+    def positions_of(self, aggregate_type: str, aggregate_id: str) -> list[int]:
+        """Positions of all events of one aggregate, oldest first."""
+        rows = self._db.execute(
+            "SELECT position FROM earlier WHERE type_id = ?1 AND id = ?2 "
+            "UNION ALL SELECT position FROM aggregates WHERE type_id = ?1 AND id = ?2 ORDER BY position",
+            (self._type(aggregate_type), aggregate_id),
+        )
+        return [row[0] for row in rows]
+
+    def known_events(self, event_ids: list[str]) -> dict[str, KnownEvent]:
+        """Of these ids those that an inline event in the log has."""
+        rows = self._db.execute(
+            "SELECT e.event_id, position, event_type, aggregate_type, aggregate_id, state_hash "
+            "FROM json_each(?) j CROSS JOIN event_ids e ON e.event_id = j.value",
+            (orjson.dumps(event_ids).decode(),),
+        )
+        return {row[0]: KnownEvent(*row[1:]) for row in rows}
+
+    def checksum(self) -> tuple[int, int]:
+        """(aggregates, sum of their sequences): equals (aggregates, events) of the log."""
+        count, total = self._db.execute("SELECT count(*), coalesce(sum(sequence), 0) FROM aggregates").fetchone()
+        return int(count), int(total)
+
+    def _opened(self) -> sqlite3.Connection:
+        # Deciding, catching up and closing may happen in different threads, one at a time (the lock above).
+        db = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False, timeout=_WAIT_S)
+        try:
+            db.execute("PRAGMA journal_mode = WAL")
+            # A cache may lose its last transactions in a power cut; it must not be torn, and in WAL mode it is not.
+            db.execute("PRAGMA synchronous = NORMAL")
+            db.execute("PRAGMA cache_size = -65536")
+            db.execute("BEGIN IMMEDIATE")
+            tables = {row[0] for row in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+            if "meta" in tables:
+                _check_format(db)
+            else:
+                for statement in SCHEMA.split(";\n"):
+                    _run(db, statement)
+                db.execute(f"PRAGMA user_version = {FORMAT}")
+            db.execute("COMMIT")
+        except sqlite3.DatabaseError:
+            db.close()
+            raise
+        return db
+
+    def _replace(self, error: sqlite3.DatabaseError) -> None:
+        """A file that is no database any more is made anew; a busy disk or a wrong statement is not that."""
+        if type(error) is not sqlite3.DatabaseError:
+            raise error
+        self.rebuilt = f"{self._path.name} can't be read ({error})"
+        for suffix in ("", "-wal", "-shm"):
+            Path(f"{self._path}{suffix}").unlink(missing_ok=True)
+        self._db, self._fits = self._opened(), False
+
+    def _follow(self) -> None:
+        if not self._fits:
+            self._check_fit()
+        try:
+            self._fold_rest()
+        except LogDamaged:
+            # Is the log damaged, or was it replaced under a running process?
+            if not self._check_fit():
+                raise
+            self._fold_rest()
+
+    def _check_fit(self) -> bool:
+        """Throw the content away if it is not a snapshot of this log; True if it was."""
+        at = self.end
+        reason = None if at.n < 0 else self._misfit(at)
+        self._fits = True
+        if reason is None:
+            return False
+        self.rebuilt = reason
+        with self._writing():
+            for table in TABLES:
+                self._db.execute(f"DELETE FROM {table}")  # noqa: S608
+        return True
+
+    def _misfit(self, at: LogEnd) -> str | None:
+        begun = self._log.chain.read(0)
+        if begun is None:
+            return "the log is not begun"
+        if begun.log_id != at.log_id:
+            return f"it was made from log {at.log_id}, this is {begun.log_id}"
+        record = self._log.chain.read(at.n)
+        if record is None:
+            return f"it stands at record {at.n}, which the log does not have: the log was restored from an older copy"
+        if record.chain != at.chain:
+            return (
+                f"record {at.n} is another than the one it was made from: the log was restored and went on differently"
+            )
+        return None
+
+    def _fold_rest(self) -> None:
+        chain = self._log.chain
+        while (record := chain.next(before := self.end)) is not None:
+            with self._writing():
+                # Another process may have folded meanwhile: what counts is the position inside the transaction.
+                at, fold, folded = self.end, Fold(self._db, chain.domain), 0
+                following = record if at == before else chain.next(at)
+                while following is not None:
+                    fold.record(following, self._log.bulk(following, FOLDED_COLUMNS))
+                    at, folded = LogEnd.of(following), folded + max(1, following.rows)
+                    following = chain.next(at) if folded < _STEP_EVENTS else None
+                self._write_end(at)
+
+    def _write_end(self, at: LogEnd) -> None:
+        self._db.execute(
+            "INSERT OR REPLACE INTO meta VALUES (1, ?, ?, ?, ?, ?)",
+            (at.log_id, at.n, at.position, at.chain, micros(at.recorded_at)),
+        )
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
+
+    def _type(self, name: str) -> int:
+        row = self._db.execute("SELECT type_id FROM types WHERE name = ?", (name,)).fetchone()
+        return -1 if row is None else int(row[0])
+
+    def _table(self, sql: str, parameters: tuple[Any, ...]) -> pa.Table:
+        rows = self._db.execute(sql, parameters).fetchall()
+        columns = zip(*rows, strict=True) if rows else ((),) * len(LOOKUP_SCHEMA)
+        arrays = [
+            pa.array(map(bool, values) if f.name == "deleted" else values, f.type)
+            for values, f in zip(columns, LOOKUP_SCHEMA, strict=True)
+        ]
+        return pa.table(arrays, schema=LOOKUP_SCHEMA)
+
+    def _read_everything(self) -> None:
+        if self._reads is not None:
+            self._reads.everything = True
+
+
+def _check_format(db: sqlite3.Connection) -> None:
+    (found,) = db.execute("PRAGMA user_version").fetchone()
+    if found != FORMAT:
+        raise sqlite3.DatabaseError(f"format {found}, not {FORMAT}")
+
+
+def _run(db: sqlite3.Connection, statement: str) -> None:
+    if statement.strip():
+        db.execute(statement)
+
+
+def _flat(ids: pa.Array | pa.ChunkedArray) -> pa.Array:
+    flat = ids.combine_chunks() if isinstance(ids, pa.ChunkedArray) else ids
+    return flat if flat.type == pa.string() else flat.cast(pa.string())
+
+
+def _json(ids: pa.Array | pa.ChunkedArray) -> str:
+    return orjson.dumps(ids.to_pylist()).decode()

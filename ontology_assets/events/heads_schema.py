@@ -1,0 +1,192 @@
+"""The tables of a heads file, and folding one record into them.
+
+A heads file is a cache: everything in it follows from the log. Position and content are written in one transaction.
+"""
+
+import sqlite3
+from collections.abc import Iterable
+
+import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ontology_assets.events.envelope import ASSET_TYPE, NULL_STATE_HASH, asset_and_partition, micros
+from ontology_assets.events.errors import LogDamaged
+from ontology_assets.events.record import Record
+
+FORMAT = 1
+_NULL_STATE = bytes.fromhex(NULL_STATE_HASH)
+
+TABLES = ("meta", "types", "owners", "aggregates", "earlier", "assets", "event_ids", "records", "by_type", "by_branch")
+
+SCHEMA = """
+-- One row once anything is folded: where these heads stand.
+CREATE TABLE IF NOT EXISTS meta (
+    id INTEGER PRIMARY KEY CHECK (id = 1), log_id TEXT NOT NULL, n INTEGER NOT NULL, position INTEGER NOT NULL,
+    chain TEXT NOT NULL, recorded_at INTEGER NOT NULL
+);
+CREATE TABLE IF NOT EXISTS types (type_id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
+CREATE TABLE IF NOT EXISTS owners (owner_id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
+CREATE TABLE IF NOT EXISTS aggregates (
+    type_id INTEGER NOT NULL, id TEXT NOT NULL, sequence INTEGER NOT NULL, state_hash BLOB NOT NULL,
+    owner_id INTEGER, position INTEGER NOT NULL, deleted INTEGER NOT NULL, PRIMARY KEY (type_id, id)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS live_by_owner ON aggregates (owner_id, type_id) WHERE deleted = 0 AND owner_id IS NOT NULL;
+-- Where an aggregate's events before its last are: a first load costs nothing here.
+CREATE TABLE IF NOT EXISTS earlier (
+    type_id INTEGER NOT NULL, id TEXT NOT NULL, sequence INTEGER NOT NULL, position INTEGER NOT NULL,
+    PRIMARY KEY (type_id, id, sequence)
+) WITHOUT ROWID;
+CREATE TRIGGER IF NOT EXISTS keep_earlier AFTER UPDATE ON aggregates
+BEGIN INSERT INTO earlier VALUES (OLD.type_id, OLD.id, OLD.sequence, OLD.position); END;
+CREATE TABLE IF NOT EXISTS assets (
+    asset TEXT NOT NULL, partition TEXT NOT NULL, data_version TEXT NOT NULL, event_id TEXT NOT NULL,
+    event_type TEXT NOT NULL, sequence INTEGER NOT NULL, position INTEGER NOT NULL, data TEXT NOT NULL,
+    PRIMARY KEY (asset, partition)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS event_ids (
+    event_id TEXT PRIMARY KEY, position INTEGER NOT NULL, event_type TEXT NOT NULL, aggregate_type TEXT NOT NULL,
+    aggregate_id TEXT NOT NULL, state_hash TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS records (
+    n INTEGER PRIMARY KEY, first INTEGER NOT NULL, last INTEGER NOT NULL, batch TEXT NOT NULL,
+    recorded_at INTEGER NOT NULL
+);
+CREATE INDEX IF NOT EXISTS records_by_last ON records (last);
+CREATE INDEX IF NOT EXISTS records_by_batch ON records (batch);
+CREATE TABLE IF NOT EXISTS by_type (event_type TEXT PRIMARY KEY, events INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS by_branch (branch TEXT PRIMARY KEY, events INTEGER NOT NULL) WITHOUT ROWID;
+"""
+
+FOLDED_COLUMNS = ["aggregate_type", "aggregate_id", "sequence_number", "state_hash", "owner"]
+
+_INSERT = (
+    "INSERT INTO aggregates (type_id, id, sequence, state_hash, owner_id, position, deleted) VALUES (?,?,?,?,?,?,?)"
+)
+_UPDATE = """UPDATE aggregates SET sequence = ?3, state_hash = ?4, owner_id = ?5, position = ?6, deleted = ?7
+WHERE type_id = ?1 AND id = ?2 AND sequence = ?3 - 1"""
+
+
+class Fold:
+    """Folds records into an open transaction of a heads file."""
+
+    def __init__(self, db: sqlite3.Connection, domain: str) -> None:
+        self._db, self._domain = db, domain
+        self._names: dict[str, dict[str | None, int | None]] = {"types": {None: None}, "owners": {None: None}}
+
+    def record(self, record: Record, bulk: Iterable[tuple[int, pa.Table]]) -> None:
+        """`bulk` yields (position of the first row, rows) of the bulk events; the inline ones are in the record."""
+        for first, rows in bulk:
+            self._aggregates(record.n, rows, first)
+            if pc.any(pc.equal(rows["aggregate_type"], ASSET_TYPE)).as_py():
+                raise LogDamaged(self._domain, record.n, "an asset's envelope is among the bulk rows")
+        inline = record.inline()
+        first = record.first + record.bulk_rows
+        if first + inline.num_rows != record.last + 1:
+            raise LogDamaged(self._domain, record.n, f"it holds {inline.num_rows} inline events, not what it says")
+        self._aggregates(record.n, inline, first)
+        self._inline(inline, first)
+        run = self._db.execute
+        run(
+            "INSERT INTO records VALUES (?,?,?,?,?)",
+            (record.n, record.first, record.last, record.batch, micros(record.recorded_at)),
+        )
+        for table, counts in (("by_type", record.by_type), ("by_branch", record.by_branch)):
+            self._db.executemany(
+                f"INSERT INTO {table} VALUES (?1, ?2) ON CONFLICT DO UPDATE SET events = events + ?2",  # noqa: S608
+                counts.items(),
+            )
+
+    def _aggregates(self, n: int, rows: pa.Table, first: int) -> None:
+        if not rows.num_rows:
+            return
+        hashes = list(map(bytes.fromhex, rows["state_hash"].to_pylist()))
+        new = list(
+            zip(
+                self._codes("types", rows["aggregate_type"].to_pylist()),
+                rows["aggregate_id"].to_pylist(),
+                rows["sequence_number"].to_pylist(),
+                hashes,
+                self._codes("owners", rows["owner"].to_pylist()),
+                range(first, first + rows.num_rows),
+                [h == _NULL_STATE for h in hashes],
+                strict=True,
+            )
+        )
+        # First events before later ones: within one aggregate that is their order anyway.
+        created, changed = [row for row in new if row[2] == 1], [row for row in new if row[2] != 1]
+        try:
+            # In key order the tree is filled page by page.
+            self._db.executemany(_INSERT, sorted(created) if len(created) > 1 else created)
+        except sqlite3.IntegrityError:
+            self._find_fault(n, created)
+        cursor = self._db.executemany(_UPDATE, changed) if changed else None
+        if cursor is not None and cursor.rowcount != len(changed):
+            self._find_fault(n, changed)
+
+    def _find_fault(self, n: int, rows: list[tuple[int, str, int, bytes, int | None, int, bool]]) -> None:
+        for type_id, key, sequence, _, _, position, _ in rows:
+            found = self._db.execute(
+                "SELECT sequence, position FROM aggregates WHERE type_id = ? AND id = ?", (type_id, key)
+            ).fetchone()
+            if found is None or found[0] < sequence or (found[0] == sequence and found[1] != position):
+                (kind,) = self._db.execute("SELECT name FROM types WHERE type_id = ?", (type_id,)).fetchone()
+                last = found[0] if found else 0
+                raise LogDamaged(
+                    self._domain,
+                    n,
+                    f"position {position}: {kind} {key} has sequence {sequence} after {last}, must be 1, 2, 3 ...",
+                )
+        raise LogDamaged(self._domain, n, "an aggregate's sequence numbers are not 1, 2, 3 ...")
+
+    def _codes(self, table: str, names: list[str | None]) -> list[int | None]:
+        """Small integers for repeating names, made on first use."""
+        known = self._names[table]
+        column = "type_id" if table == "types" else "owner_id"
+        for name in set(names) - known.keys():
+            self._db.execute(f"INSERT OR IGNORE INTO {table} (name) VALUES (?)", (name,))  # noqa: S608
+            (known[name],) = self._db.execute(
+                f"SELECT {column} FROM {table} WHERE name = ?",  # noqa: S608
+                (name,),
+            ).fetchone()
+        return [known[name] for name in names]
+
+    def _inline(self, inline: pa.Table, first: int) -> None:
+        rows = inline.select(
+            ["event_id", "event_type", "aggregate_type", "aggregate_id", "state_hash", "sequence_number", "data"]
+        ).to_pylist()
+        for position, row in enumerate(rows, first):
+            self._db.execute(
+                "INSERT OR IGNORE INTO event_ids VALUES (?,?,?,?,?,?)",
+                (
+                    row["event_id"],
+                    position,
+                    row["event_type"],
+                    row["aggregate_type"],
+                    row["aggregate_id"],
+                    row["state_hash"],
+                ),
+            )
+            if row["aggregate_type"] == ASSET_TYPE:
+                self._asset(row, position)
+
+    def _asset(self, row: dict[str, str], position: int) -> None:
+        asset, partition = asset_and_partition(row["aggregate_id"])
+        state = orjson.loads(row["data"]).get("state")
+        if state is None:
+            self._db.execute("DELETE FROM assets WHERE asset = ? AND partition = ?", (asset, partition))
+            return
+        version = state.get("properties", {}).get("data_version", "")
+        self._db.execute(
+            "INSERT OR REPLACE INTO assets VALUES (?,?,?,?,?,?,?,?)",
+            (
+                asset,
+                partition,
+                version,
+                row["event_id"],
+                row["event_type"],
+                row["sequence_number"],
+                position,
+                row["data"],
+            ),
+        )
