@@ -1,0 +1,206 @@
+"""The pure fold of a batch of events into read model changes: what both projections make of an event.
+
+Columnar where it can be: a batch in which no object occurs twice and no event is faulty is decoded property by
+property. Otherwise its rows are judged one by one first.
+
+A document is the object's state as far as the ontology knows it, in canonical form; for a state of known properties
+that is the event's own text. An event that does not fit parks its object; later events of a parked object wait too.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from itertools import compress
+from typing import Any
+
+import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ontology_assets.canonical import canonical_json
+from ontology_assets.projections.cells import Unfit, encode_column
+from ontology_assets.projections.digest import document_hashes
+from resources.read_model.base import Changes, ParkedObject, TypeChanges
+from resources.read_model.query import Cell, DomainLayout, TypeLayout
+
+DELETED = "ObjectDeleted"
+OBJECT_EVENTS = pa.array(["ObjectCreated", "ObjectUpdated", DELETED])
+MAIN = "main"
+TOMBSTONE = "null"
+
+WordsOf = Callable[[TypeLayout, list[list[Cell]]], list[str | None]]
+Parked = set[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class _Events:
+    """The events of one type in a batch, in order."""
+
+    ids: list[str]
+    positions: list[int]
+    sequences: list[int]
+    buckets: list[int]
+    deleted: list[bool]
+    data: list[str]
+
+    @classmethod
+    def of(cls, batch: pa.RecordBatch) -> "_Events":
+        return cls(
+            ids=batch.column("aggregate_id").to_pylist(),
+            positions=batch.column("position").to_pylist(),
+            sequences=batch.column("sequence_number").to_pylist(),
+            buckets=[int(text[0], 16) for text in batch.column("bucket").to_pylist()],
+            deleted=pc.equal(batch.column("event_type"), DELETED).to_pylist(),
+            data=batch.column("data").to_pylist(),
+        )
+
+    def at(self, rows: Sequence[int]) -> "_Events":
+        return _Events(**{f.name: [getattr(self, f.name)[k] for k in rows] for f in fields(self)})
+
+
+def fold(batch: pa.RecordBatch, layout: DomainLayout, parked: Parked, words_of: WordsOf | None) -> Changes:
+    """What the batch does to the domain's read model. `parked`: objects parked before. Events of other kinds, of types
+    that the ontology does not have, and of other branches change nothing but the position.
+    """
+    changes = Changes(position=batch.column("position")[batch.num_rows - 1].as_py())
+    names = pa.array([t.name for t in layout.types])
+    wanted = pc.and_(
+        pc.and_(pc.is_in(batch.column("event_type"), OBJECT_EVENTS), pc.is_in(batch.column("aggregate_type"), names)),
+        pc.equal(batch.column("branch"), MAIN),
+    )
+    objects = batch.filter(wanted)
+    for name in pc.unique(objects.column("aggregate_type")).to_pylist():
+        of_type = objects.filter(pc.equal(objects.column("aggregate_type"), name))
+        type_layout = layout.type(name)
+        assert type_layout is not None  # noqa: S101  filtered by the layout's names
+        _TypeFold(layout.domain, type_layout, parked, words_of, changes).run(_Events.of(of_type))
+    return changes
+
+
+@dataclass(frozen=True)
+class _TypeFold:
+    """The fold of one type's events into `changes`."""
+
+    domain: str
+    layout: TypeLayout
+    parked: Parked
+    words_of: WordsOf | None
+    changes: Changes
+
+    def run(self, events: _Events) -> None:
+        fresh = [sequence == 1 for sequence in events.sequences]
+        repeated = len(set(events.ids)) < len(events.ids)
+        if not repeated and not any(name == self.layout.name for name, _ in self.parked):
+            try:
+                self._build(events, events.positions, fresh)
+            except Unfit:
+                pass  # somewhere in the batch: found row by row below
+            else:
+                return
+        rows, faults = _judge(events, self.layout, self.parked)
+        began: dict[str, int] = {}
+        for k, key in enumerate(events.ids):
+            began.setdefault(key, k)
+        starts = [began[events.ids[k]] for k in rows]
+        self._build(events.at(rows), [events.positions[k] for k in starts], [fresh[k] for k in starts])
+        self.changes.parked.extend(faults)
+
+    def _build(self, events: _Events, first: list[int], fresh: list[bool]) -> None:
+        """Append the changes of events of different objects. Raises Unfit before it appends anything."""
+        parts = []
+        for deleted in (False, True):
+            chosen = [flag is deleted for flag in events.deleted]
+            if not any(chosen):
+                continue
+            rows = events if all(chosen) else events.at(list(compress(range(len(chosen)), chosen)))
+            part = TypeChanges(
+                self.layout,
+                ids=rows.ids,
+                first=list(compress(first, chosen)),
+                fresh=list(compress(fresh, chosen)),
+                positions=rows.positions,
+                sequences=rows.sequences,
+                buckets=rows.buckets,
+            )
+            texts = [TOMBSTONE] * len(rows.ids)
+            if not deleted:
+                part.cells, part.links, texts = _decode(rows, self.layout)
+                if self.words_of is not None and self.layout.has_words:
+                    part.words = self.words_of(self.layout, part.cells)
+            name = self.layout.name
+            part.hashes = document_hashes(self.domain, name, rows.ids, rows.positions, texts, deleted=deleted)
+            parts.append((self.changes.gone if deleted else self.changes.live, part))
+        for target, part in parts:
+            target.append(part)
+
+
+def _judge(events: _Events, layout: TypeLayout, parked: Parked) -> tuple[list[int], list[ParkedObject]]:
+    """The row of the last good event of each object, and the objects that are parked or have one more event waiting."""
+    last: dict[str, int] = {}
+    waiting: dict[str, ParkedObject] = {}
+    for k, key in enumerate(events.ids):
+        known = waiting.get(key)
+        if known is not None or (layout.name, key) in parked:
+            reason = known.reason if known is not None else "waits for an earlier event"
+            position = known.position if known is not None else events.positions[k]
+            count = known.waiting + 1 if known is not None else 1
+            waiting[key] = ParkedObject(layout.name, key, events.buckets[k], position, reason, count)
+            continue
+        try:
+            if not events.deleted[k]:
+                _decode(events.at([k]), layout)
+        except Unfit as fault:
+            waiting[key] = ParkedObject(layout.name, key, events.buckets[k], events.positions[k], str(fault))
+        else:
+            last[key] = k
+    return sorted(last.values()), list(waiting.values())
+
+
+def _decode(events: _Events, layout: TypeLayout) -> tuple[list[list[Cell]], list[list[str | None]], list[str]]:
+    """Cells by column, targets by link, and document texts. Raises Unfit."""
+    try:
+        data = [orjson.loads(text) for text in events.data]
+        states = [d["state"] for d in data]
+        properties = [state.get("properties", {}) for state in states]
+        linked = [state.get("links", {}) for state in states]
+        columns = [[p.get(f.name) for p in properties] for f in layout.fields]
+        targets = [[of.get(link.name) for of in linked] for link in layout.links]
+    except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError) as fault:
+        raise Unfit(f"the event's data is no state of an object: {fault!r}") from fault
+    cells = [column for f, values in zip(layout.fields, columns, strict=True) for column in encode_column(f, values)]
+    links = [_targets(link.name, values) for link, values in zip(layout.links, targets, strict=True)]
+    # Counted over the whole batch: are there members that the layout does not have?
+    known = sum(len(v) - v.count(None) for v in columns) == sum(map(len, properties)) and sum(
+        len(v) - v.count(None) for v in links
+    ) == sum(map(len, linked))
+    shaped = (
+        known and set(map(len, states)) == {2} and sum(map(len, data)) == len(data) + sum("changed" in d for d in data)
+    )
+    if shaped:
+        return cells, links, [text[text.index('"state":') + 8 : -1] for text in events.data]
+    texts = [
+        document_text(layout, [c[k] for c in columns], [link[k] for link in links]) for k in range(len(events.ids))
+    ]
+    return cells, links, texts
+
+
+def document_text(layout: TypeLayout, values: Sequence[Any], targets: Sequence[str | None]) -> str:
+    """The canonical document of JSON values in field order and link targets in link order."""
+    return canonical_json(
+        {
+            "links": {link.name: None if t is None else [t] for link, t in zip(layout.links, targets, strict=True)},
+            "properties": {f.name: value for f, value in zip(layout.fields, values, strict=True)},
+        }
+    )
+
+
+def _targets(name: str, values: list[Any]) -> list[str | None]:
+    """The one target of each row. Raises Unfit."""
+    lists = [v for v in values if v is not None]
+    if not set(map(type, lists)) <= {list}:
+        raise Unfit(f"link {name} is no list of ids")
+    if lists and max(map(len, lists)) > 1:
+        raise Unfit(f"link {name} leads to more than one object")
+    targets = [v[0] if v else None for v in values]
+    if not set(map(type, targets)) <= {str, type(None)}:
+        raise Unfit(f"link {name} holds something that is no id")
+    return targets

@@ -1,0 +1,121 @@
+"""The followers' sinks of both projections: a batch of events in, one transaction in a read model out."""
+
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ontology_assets.followers.sink import FollowedLog, Parked
+from ontology_assets.model.definitions import Domain
+from ontology_assets.projections.digest import digest_text
+from ontology_assets.projections.documents import WordsOf, fold
+from ontology_assets.projections.layouts import domain_layout
+from ontology_assets.projections.proof import recompute
+from ontology_assets.projections.search import words_of
+from resources.errors import SpiceError
+from resources.home import Home
+from resources.read_model.base import ReadModelWriter
+from resources.read_model.query import DomainLayout
+from resources.read_model.sqlite_graph import GRAPH
+from resources.read_model.sqlite_search import SEARCH
+from resources.read_model.sqlite_writer import SqliteWriter
+
+CLOSE_EVENTS = 10_000
+"""A model so close to the log's end gets its indexes, in the transaction that brings it there."""
+
+
+class ProjectionSink:
+    """The `Sink` of one projection of one domain (`ontology_assets.followers.sink`)."""
+
+    def __init__(
+        self,
+        name: str,
+        writer: ReadModelWriter,
+        layout: DomainLayout,
+        words_of: WordsOf | None,
+        log: FollowedLog | None,
+    ) -> None:
+        self._name, self._writer, self._layout, self._words_of, self._log = name, writer, layout, words_of, log
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    def position(self) -> int:
+        return self._writer.state().position
+
+    def epoch(self) -> int:
+        return self._writer.state().epoch
+
+    def claim(self, epoch: int) -> None:
+        self._writer.claim(epoch)
+
+    def apply(self, batch: pa.RecordBatch, epoch: int) -> None:
+        """Apply events in position order; rows at or below `position()` change nothing. Raises Fenced."""
+        position = self.position()
+        batch = batch.filter(pc.greater(batch.column("position"), position))
+        if batch.num_rows == 0:
+            return
+        first = batch.column("position")[0].as_py()
+        if first != position + 1 and self.epoch() == epoch:
+            raise SpiceError(
+                "Events missing",
+                f"the model stands at event {position}, the batch begins with event {first}; nothing was applied",
+                where=f"{self.name} of {self._layout.domain}",
+                status=500,
+            )
+        parked = {(p.type, p.id) for p in self._writer.parked()}
+        with collector_paused():
+            changes = fold(batch, self._layout, parked, self._words_of)
+            settle = not self._writer.settled() and self._close_to_end(changes.position, batch.num_rows)
+            self._writer.write(changes, epoch, settle=settle)
+
+    def parked(self) -> list[Parked]:
+        return [Parked(p.type, p.id, p.position, p.reason) for p in self._writer.parked()]
+
+    def digest(self) -> str:
+        return digest_text(self._writer.digest())
+
+    def recompute_digest(self) -> str:
+        """The digest computed from the fields that queries read. Equal to `digest()`, or the store is wrong."""
+        return digest_text(recompute(self._writer, self._layout))
+
+    def updated_at(self) -> datetime | None:
+        return self._writer.state().updated_at
+
+    def close(self) -> None:
+        self._writer.close()
+
+    def _close_to_end(self, position: int, applied: int) -> bool:
+        if self._log is None:
+            return applied < CLOSE_EVENTS
+        return self._log.end().position - position <= CLOSE_EVENTS
+
+
+def search_sink(home: Home, domain: Domain, log: FollowedLog | None = None) -> ProjectionSink:
+    """The sink of `<home>/read/search.sqlite`. `log` tells how far behind the model is, which decides when to index."""
+    layout = domain_layout(domain)
+    writer = SqliteWriter(home.read_models / "search.sqlite", layout, SEARCH)
+    return ProjectionSink("search", writer, layout, words_of, log)
+
+
+def graph_sink(home: Home, domain: Domain, log: FollowedLog | None = None) -> ProjectionSink:
+    """The sink of `<home>/read/graph.sqlite`."""
+    layout = domain_layout(domain)
+    writer = SqliteWriter(home.read_models / "graph.sqlite", layout, GRAPH)
+    return ProjectionSink("graph", writer, layout, None, log)
+
+
+@contextmanager
+def collector_paused() -> Iterator[None]:
+    """Decoding makes many small containers and no cycle: the collector would take two thirds of its time."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()

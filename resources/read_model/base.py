@@ -1,0 +1,176 @@
+"""The read model port: what a projection writes and what queries read. One store per projection; a domain is a part
+of it.
+
+An adapter keeps rows, position, epoch, parked aggregates and digest of a domain in one transaction. What an event
+means, and what a query document means, is decided above (`ontology_assets.projections`, `ontology_assets.queries`).
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from resources.errors import SpiceError
+from resources.read_model.query import Cell, Condition, LinkField, Row, Selection, TypeLayout
+
+BUCKETS = 16
+LANES = 4
+
+
+@dataclass
+class TypeChanges:
+    """The last state of each changed object of one type, as columns. An id stands once, in the live or the gone part.
+
+    `fresh`: the object's first event ever is in this batch, so no row of it can exist. `first`: position of its first
+    event in the batch. `hashes` are 16 bytes each: the four lanes of the document's digest.
+    """
+
+    type: TypeLayout
+    ids: list[str] = field(default_factory=list)
+    first: list[int] = field(default_factory=list)
+    fresh: list[bool] = field(default_factory=list)
+    positions: list[int] = field(default_factory=list)
+    sequences: list[int] = field(default_factory=list)
+    buckets: list[int] = field(default_factory=list)
+    hashes: list[bytes] = field(default_factory=list)
+    cells: list[list[Cell]] = field(default_factory=list)
+    links: list[list[str | None]] = field(default_factory=list)
+    words: list[str | None] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class ParkedObject:
+    """An object with an event that could not be applied: the first such position, why, and how many events wait."""
+
+    type: str
+    id: str
+    bucket: int
+    position: int
+    reason: str
+    waiting: int = 1
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What one batch of events does to a domain. Applied as one transaction, with `position` as the new position."""
+
+    position: int
+    live: list[TypeChanges] = field(default_factory=list)
+    gone: list[TypeChanges] = field(default_factory=list)
+    parked: list[ParkedObject] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class BucketDigest:
+    """Documents and tombstones of a bucket: how many, and the sums of their four 32-bit lanes."""
+
+    documents: int
+    lanes: tuple[int, int, int, int]
+
+
+@dataclass(frozen=True)
+class StoredState:
+    """Where a domain's part of the store stands. `generation` names the build: page tokens of another are refused."""
+
+    position: int
+    epoch: int
+    generation: str
+    secret: bytes
+    updated_at: datetime | None
+
+
+class NotReady(SpiceError):
+    """The read model can't answer yet."""
+
+    def __init__(self, detail: str, where: str) -> None:
+        super().__init__("Read model not ready", detail, where=where, status=503)
+
+
+class ReadModelWriter(ABC):
+    """One domain's part of a store, as its follower sees it. Used by one thread."""
+
+    @abstractmethod
+    def state(self) -> StoredState:
+        """Of the store that is there now; position 0 for one that was deleted or had another layout."""
+
+    @abstractmethod
+    def claim(self, epoch: int) -> None:
+        """Hold it at `epoch`. Raises Fenced if it is held at `epoch` or a later one."""
+
+    @abstractmethod
+    def write(self, changes: Changes, epoch: int, *, settle: bool) -> None:
+        """Apply in one transaction. `settle`: the model is close to the log's end and must be fast to read from now on.
+
+        An object whose stored position is at or above the change's is left alone. Raises Fenced.
+        """
+
+    @abstractmethod
+    def settled(self) -> bool:
+        """Whether every type has its indexes."""
+
+    @abstractmethod
+    def parked(self) -> list[ParkedObject]: ...
+
+    @abstractmethod
+    def digest(self) -> dict[int, BucketDigest]:
+        """The digest kept with each transaction, by bucket."""
+
+    @abstractmethod
+    def documents(self, type_name: str) -> Iterator[Row]:
+        """Every live row as queries read it, for the digest's proof."""
+
+    @abstractmethod
+    def tombstones(self) -> Iterator[tuple[str, str, int]]:
+        """(type, id, position) of every deleted object."""
+
+    @abstractmethod
+    def close(self) -> None: ...
+
+
+class Snapshot(ABC):
+    """One read transaction over one domain: everything in it is of the same position."""
+
+    state: StoredState
+
+    @abstractmethod
+    def rows(self, type_layout: TypeLayout, ids: list[str], where: tuple[Condition, ...] = ()) -> list[Row]:
+        """The objects that exist and satisfy the conditions, in order of `born`."""
+
+    @abstractmethod
+    def select(self, selection: Selection) -> list[Row]: ...
+
+    @abstractmethod
+    def count(self, selection: Selection) -> int:
+        """How many satisfy words and conditions; sort, page and limit are ignored."""
+
+    @abstractmethod
+    def ready_for_words(self, type_layout: TypeLayout) -> bool:
+        """False while the first load has not built the index of words."""
+
+
+class GraphSnapshot(Snapshot):
+    @abstractmethod
+    def linking_to(
+        self,
+        type_layout: TypeLayout,
+        link: LinkField,
+        targets: list[str],
+        where: tuple[Condition, ...] = (),
+        limit: int | None = None,
+    ) -> list[Row]:
+        """Objects of the type whose link leads to one of `targets`, in order of `born`."""
+
+
+class SearchModel(ABC):
+    """Readers of the search model. Used by many threads."""
+
+    @abstractmethod
+    def snapshot(self, domain: str) -> AbstractContextManager[Snapshot]:
+        """Raises NotReady."""
+
+
+class GraphModel(ABC):
+    @abstractmethod
+    def snapshot(self, domain: str) -> AbstractContextManager[GraphSnapshot]:
+        """Raises NotReady."""

@@ -1,0 +1,91 @@
+"""Read connections to a SQLite read model: a pool for many threads, each read in one transaction.
+
+A follower may delete and rebuild the file at any moment, so a pooled connection is compared with the path before use.
+"""
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from resources.read_model.base import NotReady
+from resources.read_model.sqlite_filters import distance_km
+from resources.sqlite_file import BUSY_SECONDS
+
+MAPPED_BYTES = 1 << 30
+"""Pages are read through the system's cache, shared by all connections and processes."""
+
+
+class ReadPool:
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = threading.Lock()
+        self._idle: list[tuple[int, sqlite3.Connection]] = []
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """A connection inside a read transaction. Raises NotReady where there is no sound file."""
+        inode, connection = self._take()
+        try:
+            connection.execute("BEGIN")
+            yield connection
+            connection.execute("COMMIT")
+        except sqlite3.DatabaseError as fault:
+            connection.close()
+            if fault.sqlite_errorcode not in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+                raise
+            raise NotReady(
+                f"the file {self.path} is damaged ({fault}). Delete it: its follower builds it again from the log.",
+                str(self.path),
+            ) from fault
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            self._give_back(inode, connection)
+            raise
+        self._give_back(inode, connection)
+
+    def close(self) -> None:
+        with self._lock:
+            idle, self._idle = self._idle, []
+        for _, connection in idle:
+            connection.close()
+
+    def _take(self) -> tuple[int, sqlite3.Connection]:
+        try:
+            inode = self.path.stat().st_ino
+        except FileNotFoundError:
+            raise self._missing() from None
+        while True:
+            with self._lock:
+                found = self._idle.pop() if self._idle else None
+            if found is None:
+                return inode, self._open()
+            if found[0] == inode:
+                return found
+            found[1].close()
+
+    def _give_back(self, inode: int, connection: sqlite3.Connection) -> None:
+        with self._lock:
+            self._idle.append((inode, connection))
+
+    def _open(self) -> sqlite3.Connection:
+        try:
+            connection = sqlite3.connect(
+                f"{self.path.as_uri()}?mode=ro",
+                uri=True,
+                timeout=BUSY_SECONDS,
+                isolation_level=None,
+                check_same_thread=False,  # a connection moves between threads, but is used by one at a time
+            )
+        except sqlite3.OperationalError as fault:
+            if fault.sqlite_errorcode == sqlite3.SQLITE_CANTOPEN:
+                raise self._missing() from fault
+            raise
+        connection.execute(f"PRAGMA mmap_size={MAPPED_BYTES}")
+        connection.create_function("distance_km", 4, distance_km, deterministic=True)
+        return connection
+
+    def _missing(self) -> NotReady:
+        return NotReady("nothing has been projected yet. Run `spice run`, or wait for the follower.", str(self.path))
