@@ -1,0 +1,71 @@
+"""The engine of table work: one Spark Connect session per process, on Sail in the same process by default.
+
+`SPICE_SPARK_REMOTE` (`sc://host:port`) names a Spark Connect server to use instead. Everything is started on first
+use and lives as long as the process: importing this module costs nothing, and the gateway, sensors and followers
+never call `session`.
+
+The settings that change what SQL means are fixed here, so that a result never depends on a server's defaults: UTC
+(local times are converted by expressions, which name their time zone), and ANSI off, since a value that can't be cast
+is a row for the quarantine and never the end of a job.
+"""
+
+import os
+import threading
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from pyspark.sql import DataFrame, SparkSession
+
+REMOTE_VARIABLE = "SPICE_SPARK_REMOTE"
+_lock = threading.Lock()
+_session: "SparkSession | None" = None
+_server: Any = None
+
+
+def session() -> "SparkSession":
+    """The process's session."""
+    global _session  # noqa: PLW0603 - one session per process is the point
+    with _lock:
+        if _session is None:
+            _session = _create()
+        return _session
+
+
+def _create() -> "SparkSession":
+    remote = os.environ.get(REMOTE_VARIABLE) or _sail()
+    from pyspark.sql import SparkSession
+
+    created = SparkSession.builder.remote(remote).create()
+    created.conf.set("spark.sql.session.timeZone", "UTC")
+    created.conf.set("spark.sql.ansi.enabled", "false")
+    return created
+
+
+def _sail() -> str:
+    """Address of this process's Sail server, started on a free port of the loopback address."""
+    global _server  # noqa: PLW0603 - one server per process is the point
+    if _server is None:
+        os.environ.setdefault("RUST_LOG", "error")  # its start and each session are INFO lines on stderr otherwise
+        from pysail.spark import SparkConnectServer
+
+        server = SparkConnectServer("127.0.0.1", 0)
+        server.start(background=True)
+        _server = server
+    host, port = _server.listening_address
+    return f"sc://{host}:{port}"
+
+
+def delta(spark: "SparkSession", path: str, partitions: list[str] | None = None) -> "DataFrame":
+    """The Delta table at `path`, of the named `_partition`s only (None = all)."""
+    from pyspark.sql import functions
+
+    frame = spark.read.format("delta").load(path)
+    if partitions is None:
+        return frame
+    return frame.where(functions.col("_partition").isin(*partitions))
+
+
+def to_arrow(frame: "DataFrame") -> "pa.Table":
+    """The rows of a frame. The caller bounds them: everything is held in memory."""
+    return frame.toArrow()
