@@ -25,7 +25,7 @@ from transforms.types import ColumnType
 INTEGER_MIN, INTEGER_MAX = -(2**63), 2**63 - 1
 
 
-class NotCanonical(SpiceError):  # noqa: N818 - named after what is wrong, as all our errors
+class NotCanonical(SpiceError):
     """A value that has no canonical text as the given type."""
 
     kind = "spice:not-canonical"

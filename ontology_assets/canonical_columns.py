@@ -55,13 +55,20 @@ def state_column(
 ) -> pa.Array:
     """The canonical state of each row. `links`: lists of target ids, or one id a row; null = no link."""
     targets = [(name, flat(column), _targets) for name, column in sorted(links.items())]
-    fields = [
-        (name, flat(column), partial(_field, declared=declared))
-        for name, (column, declared) in sorted(properties.items())
-    ]
     return pc.binary_join_element_wise(
-        '{"links":{', *_entries(targets, rows), '},"properties":{', *_entries(fields, rows), "}}", "", **ABSENT_IS_EMPTY
+        '{"links":{',
+        *_entries(targets, rows),
+        '},"properties":{',
+        *_entries(_fields(properties), rows),
+        "}}",
+        "",
+        **ABSENT_IS_EMPTY,
     )
+
+
+def object_column(fields: Mapping[str, tuple[Column, ColumnType]], rows: int) -> pa.Array:
+    """A flat canonical JSON object of each row: `{"name":value,..}`, nulls left out."""
+    return pc.binary_join_element_wise("{", *_entries(_fields(fields), rows), "}", "", **ABSENT_IS_EMPTY)
 
 
 def sha256_hex(texts: Column) -> pa.Array:
@@ -111,6 +118,12 @@ def _targets(ids: pa.Array, prefix: str) -> pa.Array:
         full = pc.binary_join_element_wise(prefix + '["', joined, '"]', "")
         return pc.if_else(pc.equal(pc.list_value_length(ids), 0), prefix + "[]", full)
     return pc.binary_join_element_wise(prefix + '["', ids, '"]', "")
+
+
+def _fields(columns: Mapping[str, tuple[Column, ColumnType]]) -> list[tuple[str, pa.Array, Renderer]]:
+    return [
+        (name, flat(column), partial(_field, declared=declared)) for name, (column, declared) in sorted(columns.items())
+    ]
 
 
 def _entries(columns: Sequence[tuple[str, pa.Array, Renderer]], rows: int) -> list[pa.Array]:

@@ -33,7 +33,7 @@ ALLOWED_PARTS = {
 }
 
 
-class KeyRefused(SpiceError):  # noqa: N818 - named after what is wrong, as all our errors
+class KeyRefused(SpiceError):
     """A text that is no key of the type."""
 
     kind = "spice:key-refused"

@@ -56,7 +56,7 @@ def test_each_type_has_one_written_form(declared, value, expected):
         ("double", float("inf")),
         ("boolean", 1),
         ("date", datetime(2013, 1, 1, tzinfo=SEOUL)),
-        ("timestamp", datetime(2013, 1, 1)),
+        ("timestamp", datetime(2013, 1, 1)),  # noqa: DTZ001
         ("decimal(4,2)", Decimal("100")),
         ("decimal(4,2)", Decimal("1.001")),
         ("decimal(4,2)", Decimal("NaN")),
@@ -76,7 +76,7 @@ def test_what_has_no_form_is_refused(declared, value):
         ("double", pa.array([None, float("-inf")])),
         ("decimal(4,2)", pa.array([Decimal("100.00")])),
         ("decimal(4,2)", pa.array([Decimal("1.001")])),
-        ("timestamp", pa.array([datetime(2013, 1, 1)])),
+        ("timestamp", pa.array([datetime(2013, 1, 1)])),  # noqa: DTZ001
         ("date", pa.array([2_932_897], pa.int32()).cast(pa.date32())),
         ("timestamp", pa.array([-(2**62)]).cast(pa.timestamp("us", "UTC"))),
         ("geopoint", pa.array([{"lat": 1.0, "lon": None}])),
