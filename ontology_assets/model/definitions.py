@@ -118,4 +118,6 @@ class Domain(Definition):
     object_types: dict[TypeName, ObjectType]
     mappings: dict[TypeName, Mapping]
     pipelines: dict[Name, Pipeline] = Field(default_factory=dict)
+    locked_types: dict[str, dict[str, str]] = Field(default_factory=dict)
+    """Inferred types by dataset and column (`types.lock`); empty where nothing was inferred yet."""
     description: str | None = None

@@ -1,0 +1,445 @@
+"""The walk over a syntax tree: each kind of node is allowed or refused, typed, and written as SQL."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlglot import exp
+
+from resources.errors import SpiceError
+from transforms.functions import BOOLEAN, FUNCTIONS, Function, checked_pattern, integer, number, text, want
+from transforms.sql_values import NULL, Conversion, Mismatch, Sql, integer_digits, name, narrowed, quote, spoken, unify, unify_values
+from transforms.types import SIMPLE, ColumnType, parse_type
+from transforms.yaml_source import suggestion
+
+MAX_INTEGER = 2**63 - 1
+COMPARISONS = {exp.EQ: "=", exp.NEQ: "<>", exp.LT: "<", exp.LTE: "<=", exp.GT: ">", exp.GTE: ">=", exp.NullSafeEQ: "<=>"}
+ARITHMETIC = {exp.Add: "+", exp.Sub: "-", exp.Mul: "*", exp.Div: "/", exp.Mod: "%", exp.IntDiv: "DIV"}
+TYPE_NAMES = {
+    "INT": "integer",
+    "BIGINT": "integer",
+    "DOUBLE": "double",
+    "TEXT": "string",
+    "VARCHAR": "string",
+    "BOOLEAN": "boolean",
+    "DATE": "date",
+    "TIMESTAMP": "timestamp",
+    "TIMESTAMPTZ": "timestamp",
+    "DECIMAL": "decimal",
+}
+CAST_TARGETS = [*SIMPLE, "decimal(p,s)"]
+REFUSED = {
+    exp.Subquery: "a query inside an expression is not allowed; join the other table in a node of its own",
+    exp.Select: "a query is not an expression; the nodes of the pipeline say what is read",
+    exp.Exists: "a query inside an expression is not allowed",
+    exp.Lambda: "functions with -> are not allowed",
+    exp.JSONExtract: "functions with -> are not allowed",
+    exp.Star: "'*' is not allowed here (only count(*))",
+    exp.Alias: "something stands behind the expression; is an operator missing? (The result's name is the key in the file)",
+    exp.Aliases: "something stands behind the expression; is an operator missing?",
+    exp.Window: "OVER is not written here: the node's `partition_by` and `order_by` are the window",
+    exp.Parameter: "parameters and templates are not allowed",
+    exp.Placeholder: "parameters and templates are not allowed",
+    exp.Concat: "two texts stand side by side; a quote inside text is written \\'",
+    exp.Bracket: "'[ ]' is not allowed",
+    exp.Dot: "functions have no prefix; only those in the list exist",
+    exp.Distinct: "DISTINCT stands only in count(DISTINCT ...)",
+}
+INTERVALS = {"DAY": ("DAY", 1), "WEEK": ("DAY", 7), "MONTH": ("MONTH", 1), "QUARTER": ("MONTH", 3), "YEAR": ("MONTH", 12)}
+SECONDS = {"SECOND": 1, "MINUTE": 60, "HOUR": 3600, "DAY": 86400, "WEEK": 604800}
+
+
+class Fault(Exception):  # noqa: N818 - becomes an ExpressionError, which knows the text and the place in the file
+    """What is wrong, at a column (from 1) of the expression's text where that is known."""
+
+    def __init__(self, detail: str, column: int | None = None, allowed: list[str] | None = None) -> None:
+        super().__init__(detail)
+        self.detail, self.column, self.allowed = detail, column, allowed
+
+
+class ExpressionError(SpiceError):
+    """An expression that is refused. `column` is its column in the text, from 1."""
+
+    kind = "urn:spice:expression-error"
+
+    def __init__(self, fault: Fault, expression: str, where: str) -> None:
+        self.column, self.fault_detail = fault.column, fault.detail
+        shown = expression if len(expression) <= 120 else expression[:117] + "..."
+        shown = "".join(character if character.isprintable() else " " for character in shown)
+        place = f" at column {fault.column}" if fault.column else ""
+        detail = f"{fault.detail.rstrip('.')} (in `{shown}`{place})."
+        super().__init__("Expression error", detail, where=where, allowed=fault.allowed)
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What an expression may use. `over` is the OVER clause where windows are meant; `ordered`: it has an order."""
+
+    columns: Mapping[str, ColumnType]
+    conversion: Conversion
+    aggregate: bool
+    over: str | None
+    ordered: bool
+
+
+def place_of(node: exp.Expression) -> int | None:
+    """Column (from 1) of the first character of a node, as far as its parts know it."""
+    starts = [part.meta["start"] for part in node.walk() if "start" in part.meta]
+    return min(starts) + 1 if starts else None
+
+
+class Walker:
+    """One walk. Afterwards `used` has the columns; `aggregated`, `windowed` say whether such functions were met."""
+
+    def __init__(self, scope: Scope) -> None:
+        self.scope, self.conversion = scope, scope.conversion
+        self.used: set[str] = set()
+        self.aggregated = self.windowed = False
+        self.inside_group = False
+
+    @staticmethod
+    def check_known(node: exp.Expression) -> None:
+        """Refuse kinds of nodes and functions that no expression may have."""
+        if type(node) in REFUSED and not (type(node) in (exp.Star, exp.Distinct) and _in_count(node)):
+            raise Fault(REFUSED[type(node)], place_of(node))
+        if isinstance(node, exp.Anonymous):
+            function_of(node)
+
+    def render(self, node: exp.Expression) -> Sql:
+        """The SQL of a node. Raises Fault with the innermost place that is known."""
+        if type(node) in REFUSED:
+            raise Fault(REFUSED[type(node)], place_of(node))
+        handler = HANDLERS.get(type(node))
+        if handler is None:
+            raise Fault(f"'{type(node).__name__}' is not allowed in an expression", place_of(node))
+        try:
+            return handler(self, node)
+        except Mismatch as mismatch:
+            raise Fault(str(mismatch), place_of(node)) from mismatch
+
+    def column(self, node: exp.Column) -> Sql:
+        identifier = node.this
+        if node.args.get("table") or not isinstance(identifier, exp.Identifier):
+            raise Fault("a column has no prefix; a name with a dot is written `a.b` in backticks", place_of(node))
+        kind = self.scope.columns.get(identifier.name)
+        if kind is None:
+            close = suggestion(identifier.name, self.scope.columns)
+            raise Fault(f"there is no column '{identifier.name}'.{close}", place_of(node), list(self.scope.columns))
+        if self.scope.aggregate and not self.inside_group:
+            raise Fault(f"column '{identifier.name}' must stand inside an aggregate function, for example max(...)", place_of(node))
+        self.used.add(identifier.name)
+        return Sql(name(identifier.name), kind)
+
+    def literal(self, node: exp.Literal) -> Sql:
+        if node.is_string:
+            return Sql(quote(node.this), ColumnType("string"), literal=node.this)
+        digits = node.this
+        if digits.isdigit():
+            if int(digits) > MAX_INTEGER:
+                raise Fault(f"{digits[:40]} is too large for an integer", place_of(node))
+            return Sql(str(int(digits)), ColumnType("integer"), exact=False, literal=int(digits))
+        whole, _, fraction = digits.partition(".")
+        if (whole + fraction).isdigit() and "." in digits and len(whole.lstrip("0") + fraction) <= 38:
+            whole = whole.lstrip("0")
+            kind = ColumnType("decimal", precision=max(1, len(whole) + len(fraction)), scale=len(fraction))
+            return Sql(f"CAST('{whole or '0'}.{fraction or '0'}' AS {kind.sql})", kind)
+        value = float(digits)
+        if value in (float("inf"), float("-inf")):
+            raise Fault(f"{digits[:40]} is too large for a double", place_of(node))
+        return Sql(f"CAST('{value!r}' AS DOUBLE)", ColumnType("double"), literal=value)
+
+    def raw_string(self, node: exp.RawString) -> Sql:
+        return Sql(quote(node.name), ColumnType("string"), literal=node.name)
+
+    def boolean(self, node: exp.Boolean) -> Sql:
+        return Sql("TRUE" if node.this else "FALSE", BOOLEAN, literal=bool(node.this))
+
+    def null(self, node: exp.Null) -> Sql:  # noqa: ARG002 - the shape of all handlers
+        return Sql("NULL", NULL)
+
+    def paren(self, node: exp.Paren) -> Sql:
+        return self.render(node.this)
+
+    def condition(self, node: exp.Expression) -> Sql:
+        value = self.render(node)
+        try:
+            return want(value, ("boolean",), self.conversion)
+        except Mismatch as mismatch:
+            raise Fault(f"a condition is needed here; this is {spoken(value.type)}", place_of(node)) from mismatch
+
+    def both(self, node: exp.Binary) -> Sql:
+        left, right = self.condition(node.left), self.condition(node.right)
+        word = "AND" if isinstance(node, exp.And) else "OR"
+        return Sql(f"({left.text} {word} {right.text})", BOOLEAN.with_nullable(nullable=left.nullable or right.nullable))
+
+    def negation(self, node: exp.Not) -> Sql:
+        value = self.condition(node.this)
+        return Sql(f"(NOT {value.text})", value.type)
+
+    def together(self, nodes: list[exp.Expression]) -> tuple[list[str], bool]:
+        """Values brought to one type, and whether one of them may be null."""
+        values = [self.render(node) for node in nodes]
+        values = self.moments_written_out(values)
+        target = unify_values(values)
+        if target.kind == "null":
+            raise Mismatch("NULL is compared with IS NULL")
+        return [self.conversion.cast(value, target).text for value in values], any(value.nullable for value in values)
+
+    def moments_written_out(self, values: list[Sql]) -> list[Sql]:
+        """Texts that are compared with dates or timestamps are read as such."""
+        moments = [value.type for value in values if value.type.kind in ("date", "timestamp")]
+        if not moments:
+            return values
+        target = unify(moments)
+        return [
+            self.conversion.cast(value, target) if value.type.kind == "string" and value.literal is not None else value
+            for value in values
+        ]
+
+    def comparison(self, node: exp.Binary) -> Sql:
+        (left, right), nullable = self.together([node.left, node.right])
+        nullable = nullable and not isinstance(node, exp.NullSafeEQ)
+        return Sql(f"({left} {COMPARISONS[type(node)]} {right})", BOOLEAN.with_nullable(nullable=nullable))
+
+    def distinct_from(self, node: exp.Binary) -> Sql:
+        (left, right), _ = self.together([node.left, node.right])
+        return Sql(f"(NOT ({left} <=> {right}))", BOOLEAN)
+
+    def between(self, node: exp.Between) -> Sql:
+        if node.args.get("symmetric"):
+            raise Fault("BETWEEN SYMMETRIC is not allowed", place_of(node))
+        (value, low, high), nullable = self.together([node.this, node.args["low"], node.args["high"]])
+        return Sql(f"({value} BETWEEN {low} AND {high})", BOOLEAN.with_nullable(nullable=nullable))
+
+    def one_of(self, node: exp.In) -> Sql:
+        if node.args.get("query") or node.args.get("unnest") or node.args.get("field") or not node.expressions:
+            raise Fault("IN takes a list of values in parentheses", place_of(node))
+        (value, *others), nullable = self.together([node.this, *node.expressions])
+        return Sql(f"({value} IN ({', '.join(others)}))", BOOLEAN.with_nullable(nullable=nullable))
+
+    def identity(self, node: exp.Is) -> Sql:
+        value = self.render(node.this)
+        if isinstance(node.expression, exp.Null):
+            return Sql(f"({value.text} IS NULL)", BOOLEAN)
+        if isinstance(node.expression, exp.Boolean):
+            condition = self.condition(node.this)
+            return Sql(f"({condition.text} <=> {'TRUE' if node.expression.this else 'FALSE'})", BOOLEAN)
+        raise Fault("IS takes NULL, NOT NULL, TRUE or FALSE", place_of(node))
+
+    def like(self, node: exp.Binary) -> Sql:
+        subject, pattern = text(self.render(node.left), self.conversion), text(self.render(node.right), self.conversion)
+        word = "ILIKE" if isinstance(node, exp.ILike) else "LIKE"
+        nullable = subject.nullable or pattern.nullable
+        return Sql(f"({subject.text} {word} {pattern.text})", BOOLEAN.with_nullable(nullable=nullable))
+
+    def matches(self, node: exp.RegexpLike) -> Sql:
+        subject, pattern = text(self.render(node.this), self.conversion), checked_pattern(self.render(node.expression))
+        return Sql(f"({subject.text} RLIKE {pattern})", BOOLEAN.with_nullable(nullable=subject.nullable))
+
+    def concatenation(self, node: exp.DPipe) -> Sql:
+        return FUNCTIONS["concat"].render([self.render(node.left), self.render(node.right)], self.conversion)
+
+    def minus(self, node: exp.Neg) -> Sql:
+        value = number(self.render(node.this), self.conversion)
+        literal = -value.literal if isinstance(value.literal, int | float) else None
+        return Sql(f"(-{value.text})", value.type, exact=value.exact, literal=literal)
+
+    def arithmetic(self, node: exp.Binary) -> Sql:
+        if isinstance(node.right, exp.Interval):
+            return self.moved(node)
+        left, right = self.render(node.left), self.render(node.right)
+        if left.type.kind in ("date", "timestamp"):
+            raise Mismatch(f"'{ARITHMETIC[type(node)]}' takes numbers; see date_add, datediff and INTERVAL for {left.type.kind}s")
+        left, right = number(left, self.conversion), number(right, self.conversion)
+        kind = type(node)
+        if kind is exp.IntDiv:
+            left, right = integer(left, self.conversion), integer(right, self.conversion)
+        result = arithmetic_type(kind, left, right)
+        divisor_known = bool(right.literal)
+        divides = kind in (exp.Div, exp.Mod, exp.IntDiv)
+        if result.kind == "double" or kind is exp.Div and result.kind == "integer":
+            left, right = (self.conversion.cast(value, ColumnType("double")) for value in (left, right))
+        elif result.kind == "integer":
+            left, right = (self.conversion.cast(value, ColumnType("integer")) for value in (left, right))
+        divisor = right.text
+        if divides and not divisor_known:
+            # Division by zero ends the run on both engines; here it is a missing value.
+            zero = self.conversion.cast(Sql("0", ColumnType("integer"), exact=False), right.type).text
+            divisor = f"NULLIF({right.text}, {zero})"
+            result = result.with_nullable(nullable=True)
+        return Sql(f"({left.text} {ARITHMETIC[kind]} {divisor})", result, exact=result.kind != "decimal")
+
+    def moved(self, node: exp.Binary) -> Sql:
+        """A date or timestamp plus or minus an interval."""
+        if not isinstance(node, exp.Add | exp.Sub):
+            raise Fault("an INTERVAL is added or subtracted", place_of(node))
+        value, (count, unit) = self.render(node.left), interval(node.right)
+        count = -count if isinstance(node, exp.Sub) else count
+        if value.type.kind == "date":
+            if unit not in INTERVALS:
+                raise Fault(f"a date takes intervals of {', '.join(INTERVALS).lower()}", place_of(node))
+            base, factor = INTERVALS[unit]
+            call = "DATE_ADD" if base == "DAY" else "ADD_MONTHS"
+            return Sql(f"{call}({value.text}, {count * factor})", value.type)
+        if value.type.kind == "timestamp":
+            if unit not in SECONDS:
+                raise Fault(f"a timestamp takes intervals of {', '.join(SECONDS).lower()}", place_of(node))
+            return Sql(f"({value.text} + INTERVAL '{count * SECONDS[unit]}' SECOND)", value.type)
+        raise Fault(f"an INTERVAL is added to a date or timestamp, not to {spoken(value.type)}", place_of(node))
+
+    def cast(self, node: exp.Cast) -> Sql:
+        if node.args.get("format") or node.args.get("default") or node.args.get("action"):
+            raise Fault("CAST takes a value and a type only; to_date(text, format) reads other forms", place_of(node))
+        attempt = bool(node.args.get("safe"))
+        return self.conversion.cast(self.render(node.this), cast_target(node.to), attempt=attempt)
+
+    def case(self, node: exp.Case) -> Sql:
+        branches, default = node.args["ifs"], node.args.get("default")
+        conditions = [
+            self.comparison(exp.EQ(this=node.this, expression=branch.this)).text if node.this else self.condition(branch.this).text
+            for branch in branches
+        ]
+        values = [self.render(branch.args["true"]) for branch in branches]
+        otherwise = self.render(default) if default is not None else Sql("NULL", NULL)
+        result = unify_values([*values, otherwise])
+        whens = [
+            f"WHEN {condition} THEN {self.conversion.cast(value, result).text}"
+            for condition, value in zip(conditions, values, strict=True)
+        ]
+        return Sql(f"CASE {' '.join(whens)} ELSE {self.conversion.cast(otherwise, result).text} END", result)
+
+    def call(self, node: exp.Anonymous) -> Sql:
+        key, function = function_of(node)
+        if function.kind != "scalar":
+            return self.group_call(key, function, node)
+        arguments = self.arguments(function, node)
+        return self.applied(function, arguments, node)
+
+    def group_call(self, key: str, function: Function, node: exp.Anonymous) -> Sql:
+        """An aggregate or window function."""
+        if self.inside_group:
+            raise Fault(f"{key}() can't stand inside another aggregate or window function", place_of(node))
+        if not self.scope.aggregate and self.scope.over is None:
+            place = "a `window` node" if function.kind == "window" else "`aggregate` of a group_by node, or in a `window` node"
+            raise Fault(f"{key}() works only in {place}", place_of(node))
+        if self.scope.over is None and function.kind == "window":
+            raise Fault(f"{key}() works only in a `window` node", place_of(node))
+        if function.needs_order and not self.scope.ordered:
+            raise Fault(f"{key}() needs `order_by` of its node", place_of(node))
+        self.inside_group = True
+        value = self.applied(function, self.arguments(function, node), node)
+        self.inside_group = False
+        if self.scope.over is None:
+            self.aggregated = True
+            return value
+        self.windowed = True
+        return Sql(f"{value.text} {self.scope.over}", value.type, exact=value.exact)
+
+    def arguments(self, function: Function, node: exp.Anonymous) -> list[Sql]:
+        given = list(node.expressions)
+        if function.distinct and len(given) == 1 and isinstance(given[0], exp.Distinct) and len(given[0].expressions) == 1:
+            value = self.render(given[0].expressions[0])
+            return [Sql(f"DISTINCT {value.text}", value.type)]
+        if function.takes_star and len(given) == 1 and isinstance(given[0], exp.Star) and not given[0].args.get("except_"):
+            return [Sql("*", ColumnType("integer"))]
+        if not function.least <= len(given) <= function.most:
+            raise Fault(f"{node.name}() has {len(given)} arguments; it is {function.usage}", place_of(node))
+        if function.unit:
+            unit = given[0].name if isinstance(given[0], exp.Column | exp.Var | exp.Literal) else ""
+            return [Sql("", ColumnType("string"), literal=unit), *(self.render(argument) for argument in given[1:])]
+        return [self.render(argument) for argument in given]
+
+    def applied(self, function: Function, arguments: list[Sql], node: exp.Anonymous) -> Sql:
+        try:
+            return function.render(arguments, self.conversion)
+        except Mismatch as mismatch:
+            raise Fault(f"{node.name}(): {mismatch}; it is {function.usage}", place_of(node)) from mismatch
+
+
+def _in_count(node: exp.Expression) -> bool:
+    return isinstance(node.parent, exp.Anonymous) and node.parent.name.lower() == "count"
+
+
+def function_of(node: exp.Anonymous) -> tuple[str, Function]:
+    """The function that a call names. Raises Fault with those that exist."""
+    key = node.name.lower()
+    if not isinstance(node.this, str) or key not in FUNCTIONS:
+        raise Fault(f"there is no function '{key}'.{suggestion(key, FUNCTIONS)}", place_of(node), sorted(FUNCTIONS))
+    return key, FUNCTIONS[key]
+
+
+def arithmetic_type(kind: type[exp.Expression], left: Sql, right: Sql) -> ColumnType:
+    """The result of an operation by Spark's rules (decimals exact, cut to 38 digits)."""
+    together = unify_values([left, right])
+    if kind is exp.Div and together.kind == "integer":
+        return ColumnType("double", together.nullable)
+    if together.kind != "decimal":
+        return together
+    p1, s1, p2, s2 = (*digits(narrowed(left)), *digits(narrowed(right)))
+    whole = max(p1 - s1, p2 - s2)
+    precision, scale = {
+        exp.Add: (max(s1, s2) + whole + 1, max(s1, s2)),
+        exp.Sub: (max(s1, s2) + whole + 1, max(s1, s2)),
+        exp.Mul: (p1 + p2 + 1, s1 + s2),
+        exp.Div: (p1 - s1 + s2 + max(6, s1 + p2 + 1), max(6, s1 + p2 + 1)),
+    }.get(kind, (min(p1 - s1, p2 - s2) + max(s1, s2), max(s1, s2)))
+    if precision > 38:
+        scale = max(38 - (precision - scale), min(scale, 6))
+        precision = 38
+    return ColumnType("decimal", together.nullable, max(precision, 1), scale)
+
+
+def digits(kind: ColumnType) -> tuple[int, int]:
+    """Precision and scale of a number that takes part in decimal arithmetic."""
+    return (kind.precision, kind.scale) if kind.kind == "decimal" else (integer_digits(kind), 0)
+
+
+def interval(node: exp.Interval) -> tuple[int, str]:
+    """Number and unit of an INTERVAL that is written out."""
+    count, unit = node.this, node.args.get("unit")
+    amount = count.name if isinstance(count, exp.Literal) else ""
+    if not amount.lstrip("-").isdigit() or len(amount) > 9 or not isinstance(unit, exp.Var):
+        raise Fault("an INTERVAL is a whole number and a unit, such as INTERVAL 3 HOURS", place_of(node))
+    return int(amount), unit.name.upper().removesuffix("S")
+
+
+def cast_target(node: Any) -> ColumnType:
+    """The type of a CAST, in our grammar."""
+    kind = TYPE_NAMES.get(node.this.name) if isinstance(node, exp.DataType) and isinstance(node.this, exp.DType) else None
+    if kind is None or (node.expressions and kind not in ("decimal", "string")):
+        raise Fault(f"there is no type '{str(node)[:60]}' to cast to", place_of(node), CAST_TARGETS)
+    if kind != "decimal":
+        return ColumnType(kind)
+    sizes = [part.name for part in node.expressions] or ["10", "0"]
+    try:
+        return parse_type(f"decimal({sizes[0]},{sizes[1] if len(sizes) > 1 else 0})")
+    except ValueError as error:
+        raise Fault(str(error), place_of(node), CAST_TARGETS) from error
+
+
+HANDLERS: dict[type[exp.Expression], Callable[[Walker, Any], Sql]] = {
+    exp.Column: Walker.column,
+    exp.Literal: Walker.literal,
+    exp.RawString: Walker.raw_string,
+    exp.Boolean: Walker.boolean,
+    exp.Null: Walker.null,
+    exp.Paren: Walker.paren,
+    exp.And: Walker.both,
+    exp.Or: Walker.both,
+    exp.Not: Walker.negation,
+    exp.NullSafeNEQ: Walker.distinct_from,
+    exp.Between: Walker.between,
+    exp.In: Walker.one_of,
+    exp.Is: Walker.identity,
+    exp.Like: Walker.like,
+    exp.ILike: Walker.like,
+    exp.RegexpLike: Walker.matches,
+    exp.DPipe: Walker.concatenation,
+    exp.Neg: Walker.minus,
+    exp.Cast: Walker.cast,
+    exp.TryCast: Walker.cast,
+    exp.Case: Walker.case,
+    exp.Anonymous: Walker.call,
+    **dict.fromkeys(COMPARISONS, Walker.comparison),
+    **dict.fromkeys(ARITHMETIC, Walker.arithmetic),
+}

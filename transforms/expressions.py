@@ -1,0 +1,191 @@
+"""Expressions of users (filters, computed columns, aggregates, windows): text in, checked SQL and its type out.
+
+The text is Spark SQL, parsed by sqlglot with all functions taken as mere names, walked against an allow-list
+(`transforms.expression_nodes`, `transforms.functions`), typed, and written anew. No character of the user's text reaches
+an engine except inside quoted literals and quoted column names.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlglot import exp
+from sqlglot.dialects.spark import Spark
+from sqlglot.errors import ParseError, SqlglotError, TokenError
+from sqlglot.parsers.spark import SparkParser
+from sqlglot.tokens import Token, TokenType
+
+import transforms.functions_of_groups
+import transforms.functions_of_time  # noqa: F401 - both enter their functions into the table
+from transforms.definitions import DayPartition, ordering
+from transforms.expression_nodes import ExpressionError, Fault, Scope, Walker, place_of
+from transforms.sql_values import Conversion, Mismatch, Sql, name
+from transforms.types import ColumnType, parse_type
+from transforms.yaml_source import suggestion
+
+MAX_LENGTH = 4000
+MAX_TOKENS = 800
+MAX_NESTING = 30
+
+
+class _Parser(SparkParser):
+    """Every call is a bare name with arguments: nothing is rewritten before it is checked."""
+
+    FUNCTIONS = {}  # noqa: RUF012 - sqlglot's own way to configure
+    FUNCTION_PARSERS = {key: SparkParser.FUNCTION_PARSERS[key] for key in ("CAST", "TRY_CAST")}  # noqa: RUF012
+    NO_PAREN_FUNCTIONS = {}  # noqa: RUF012
+    NO_PAREN_FUNCTION_PARSERS = {"CASE": SparkParser.NO_PAREN_FUNCTION_PARSERS["CASE"]}  # noqa: RUF012
+
+
+class _Dialect(Spark):
+    Parser = _Parser
+
+
+@dataclass(frozen=True)
+class Expression:
+    """Checked SQL (identifiers quoted, conversions written out), the columns it reads, its type in our grammar."""
+
+    sql: str
+    columns: frozenset[str]
+    type: str
+
+
+def compile_expression(
+    text: str,
+    columns: Mapping[str, str],
+    *,
+    where: str,
+    aggregate: bool = False,
+    window: bool = False,
+    partition_by: Sequence[str] = (),
+    order_by: Sequence[str] = (),
+    timezone: str = "UTC",
+    lenient: bool = False,
+) -> Expression:
+    """Check an expression over columns (name -> type) and write its SQL. Raises ExpressionError, which names the column of
+    the text.
+
+    `aggregate`: columns stand inside aggregate functions only. `window`: window functions and aggregates get the window
+    `partition_by`, `order_by` (entries such as `mean` or `mean desc`). `timezone`: of local dates and times (the session
+    itself runs in UTC). `lenient`: text is converted where a number, date or time is needed; what does not fit is null.
+    """
+    conversion = Conversion(timezone, lenient)
+    types = {column: parse_type(kind) for column, kind in columns.items()}
+    over = _over(partition_by, order_by, types, where) if window else None
+    scope = Scope(types, conversion, aggregate=aggregate, over=over, ordered=bool(order_by))
+    walker = Walker(scope)
+    try:
+        value = walker.render(parse(text))
+        if value.type.kind == "null":
+            raise Fault("NULL alone has no type; write cast(NULL AS string) or another type")
+        if aggregate and not walker.aggregated:
+            raise Fault("there is no aggregate function here; write for example max(...)")
+        if window and not walker.windowed:
+            raise Fault("there is no window function or aggregate here; use `compute` for it")
+        value = value if value.exact else conversion.cast(value, value.type)
+    except Fault as fault:
+        raise ExpressionError(fault, text, where) from fault
+    except Mismatch as mismatch:
+        raise ExpressionError(Fault(str(mismatch)), text, where) from mismatch
+    except RecursionError as error:
+        raise ExpressionError(Fault("it is nested too deeply"), text, where) from error
+    return Expression(value.text, frozenset(walker.used), value.type.text)
+
+
+def compile_filter(text: str, columns: Mapping[str, str], *, where: str, timezone: str = "UTC") -> Expression:
+    """A condition: an expression whose type is boolean."""
+    expression = compile_expression(text, columns, where=where, timezone=timezone)
+    if parse_type(expression.type).kind != "boolean":
+        raise ExpressionError(Fault(f"is {expression.type}, not a condition (true or false)"), text, where)
+    return expression
+
+
+def compile_partition(
+    partition: DayPartition, columns: Mapping[str, str], *, where: str, timezone: str = "UTC"
+) -> Expression:
+    """The date of a row's partition (for months their first day), over raw text columns; null where it has none."""
+    expression = compile_expression(partition.of, columns, where=where, timezone=timezone, lenient=True)
+    kind = parse_type(expression.type)
+    if kind.kind not in ("date", "timestamp", "string"):
+        raise ExpressionError(Fault(f"is {expression.type}, not a date"), partition.of, where)
+    day = Conversion(timezone, lenient=True).cast(Sql(expression.sql, kind), ColumnType("date"))
+    sql = day.text
+    if partition.by == "month":
+        sql = f"CAST(DATE_TRUNC('MONTH', CAST({sql} AS TIMESTAMP)) AS DATE)"
+    return Expression(sql, expression.columns, "date?")
+
+
+def check_syntax(text: str, *, where: str) -> None:
+    """Check what can be checked without columns: that the text is one expression of known functions."""
+    try:
+        for node in parse(text).walk():
+            Walker.check_known(node)
+    except Fault as fault:
+        raise ExpressionError(fault, text, where) from fault
+
+
+def parse(text: str) -> exp.Expression:
+    """The syntax tree of one expression. Raises Fault."""
+    if len(text) > MAX_LENGTH:
+        raise Fault(f"it is longer than {MAX_LENGTH} characters")
+    try:
+        tokens = _Dialect().tokenize(text)
+        _check_tokens(tokens)
+        trees = _Dialect().parser().parse(tokens, text)
+    except ParseError as error:
+        first = error.errors[0] if error.errors else {}
+        said, column = str(first.get("description") or "it can't be read"), first.get("col")
+        length = len(str(first.get("highlight") or "")) or 1
+        raise Fault(f"it is not an expression: {said}", column - length + 1 if column else None) from error
+    except (TokenError, SqlglotError, RecursionError) as error:
+        raise Fault("it is not an expression: a quote or bracket is not closed, or it is nested too deeply") from error
+    except (ValueError, TypeError, AttributeError, KeyError, IndexError) as error:
+        # sqlglot's parser trips over some malformed texts; that is a fault of the text all the same.
+        raise Fault("it is not an expression") from error
+    if len(trees) != 1 or trees[0] is None:
+        raise Fault("one expression is needed" if len(trees) > 1 else "it is empty")
+    return trees[0]
+
+
+def _check_tokens(tokens: list[Token]) -> None:
+    nesting = 0
+    if len(tokens) > MAX_TOKENS:
+        raise Fault(f"it has more than {MAX_TOKENS} words and signs")
+    for token in tokens:
+        if token.comments:
+            raise Fault("comments are not allowed in it; write `description` or a YAML comment", token.start + 1)
+        if token.token_type == TokenType.SEMICOLON:
+            raise Fault("';' is not allowed in it", token.start + 1)
+        if token.token_type in (TokenType.L_PAREN, TokenType.CASE):
+            nesting += 1
+        elif token.token_type in (TokenType.R_PAREN, TokenType.END):
+            nesting -= 1
+        if nesting > MAX_NESTING:
+            raise Fault(f"it is nested deeper than {MAX_NESTING} levels", token.start + 1)
+
+
+def _over(partition_by: Sequence[str], order_by: Sequence[str], types: Mapping[str, ColumnType], where: str) -> str:
+    """The OVER clause of a window."""
+    order = [ordering(entry) for entry in order_by]
+    for column in [*partition_by, *(column for column, _ in order)]:
+        if column not in types:
+            hint = suggestion(column, types)
+            raise ExpressionError(Fault(f"there is no column '{column}'.{hint}", allowed=list(types)), column, where)
+    parts = []
+    if partition_by:
+        parts.append("PARTITION BY " + ", ".join(name(column) for column in partition_by))
+    if order:
+        ways = {False: "ASC NULLS FIRST", True: "DESC NULLS LAST"}
+        parts.append("ORDER BY " + ", ".join(f"{name(column)} {ways[descending]}" for column, descending in order))
+    return f"OVER ({' '.join(parts)})"
+
+
+__all__ = [
+    "Expression",
+    "ExpressionError",
+    "check_syntax",
+    "compile_expression",
+    "compile_filter",
+    "compile_partition",
+    "parse",
+    "place_of",
+]

@@ -1,0 +1,179 @@
+"""Rendered pieces of SQL with their types, and the conversions between types.
+
+Sessions run in UTC on every engine (Sail reads fields of a timestamp in UTC whatever the session says), so a conversion
+between local dates or texts and instants names the domain's time zone in the SQL.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from transforms.types import ColumnType
+
+NULL = ColumnType("null", nullable=True)
+DATE_TEXT = r"^\s*([0-9]{4}-[0-9]{1,2}-[0-9]{1,2})([ T].*)?$"
+ZONED_TEXT = r"^\s*[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?(Z|[+-][0-9]{2}:[0-9]{2})\s*$"
+LOCAL_TEXT = r"^\s*[0-9]{4}-[0-9]{2}-[0-9]{2}([ T][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?)?\s*$"
+INTEGER_DIGITS = 19
+
+
+class Mismatch(Exception):  # noqa: N818 - caught by the walker, which knows the place
+    """Two types that don't fit; the message is what is wrong, without a place."""
+
+
+@dataclass(frozen=True)
+class Sql:
+    """SQL of one expression and its type. `exact`: the engine gives just this type (int32 counts as inexact). `literal`:
+    the value, where it is written out in the text."""
+
+    text: str
+    type: ColumnType
+    exact: bool = True
+    literal: Any = None
+
+    @property
+    def nullable(self) -> bool:
+        return self.type.nullable
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """How values are converted: in which time zone local times are, and whether text that does not fit ends the run
+    (strict) or becomes a missing value (lenient)."""
+
+    timezone: str
+    lenient: bool
+
+    def cast(self, value: Sql, target: ColumnType, *, attempt: bool = False) -> Sql:
+        """`value` as `target`; `attempt`: what does not fit becomes null. Raises Mismatch for pairs that make no sense."""
+        attempt = attempt or self.lenient
+        source = value.type
+        nullable = value.nullable or target.nullable or (attempt and source.kind != target.kind)
+        result = target.with_nullable(nullable=nullable)
+        if source.kind == "null":
+            return Sql(f"CAST(NULL AS {target.sql})", result)
+        if source.base == target.base and value.exact:
+            return Sql(value.text, result, literal=value.literal)
+        if isinstance(value.literal, str) and target.kind in ("date", "timestamp"):
+            return self._written_out(value.literal, result)
+        if "geopoint" in (source.kind, target.kind):
+            raise Mismatch(f"{spoken(source)} can't be converted to {spoken(target)}; write geopoint(lat, lon)")
+        word = "TRY_CAST" if attempt else "CAST"
+        if target.kind in ("string", "enum"):
+            return Sql(f"CAST({self.local(value) if source.kind == 'timestamp' else value.text} AS STRING)", result)
+        if source.kind in ("string", "enum"):
+            return Sql(self._from_text(value.text, target, word), result)
+        if {source.kind, target.kind} == {"date", "timestamp"}:
+            return Sql(self._between_days_and_instants(value, target), result)
+        if "date" in (source.kind, target.kind) or "timestamp" in (source.kind, target.kind):
+            raise Mismatch(f"{spoken(source)} can't be converted to {spoken(target)}")
+        if "boolean" in (source.kind, target.kind) and "integer" not in (source.kind, target.kind):
+            raise Mismatch(f"{spoken(source)} can't be converted to {spoken(target)}")
+        return Sql(f"{word}({value.text} AS {target.sql})", result)
+
+    def local(self, value: Sql) -> str:
+        """A timestamp moved so that its fields, read as UTC, are those of the domain's clock."""
+        return value.text if self.timezone == "UTC" else f"FROM_UTC_TIMESTAMP({value.text}, {quote(self.timezone)})"
+
+    def instant(self, local: str) -> str:
+        """The instant of a timestamp whose fields, read as UTC, are those of the domain's clock."""
+        return local if self.timezone == "UTC" else f"TO_UTC_TIMESTAMP({local}, {quote(self.timezone)})"
+
+    def _written_out(self, text: str, result: ColumnType) -> Sql:
+        """A date or timestamp that stands in the expression itself is read now, so that a wrong one is an error now."""
+        try:
+            if result.kind == "date":
+                return Sql(f"DATE '{date.fromisoformat(text)}'", result.with_nullable(nullable=False), literal=text)
+            moment = datetime.fromisoformat(text)
+        except ValueError as error:
+            example = "2013-01-31" if result.kind == "date" else "2013-01-31T08:00:00Z"
+            raise Mismatch(f"'{text[:60]}' is not a {result.kind}; write it as '{example}'") from error
+        moment = (moment if moment.tzinfo else moment.replace(tzinfo=ZoneInfo(self.timezone))).astimezone(UTC)
+        sql = f"CAST('{moment:%Y-%m-%dT%H:%M:%S.%f}Z' AS TIMESTAMP)"
+        return Sql(sql, result.with_nullable(nullable=False), literal=text)
+
+    def _between_days_and_instants(self, value: Sql, target: ColumnType) -> str:
+        if target.kind == "date":
+            return f"CAST({self.local(value)} AS DATE)"
+        return self.instant(f"CAST({value.text} AS TIMESTAMP)")
+
+    def _from_text(self, text: str, target: ColumnType, word: str) -> str:
+        """Text is held to ISO forms first: engines differ in what else they take (Sail reads `10:00` as today at ten)."""
+        otherwise = "NULL" if word == "TRY_CAST" else f"CONCAT('not a {target.kind}: ', {text})"
+        if target.kind == "date":
+            day = f"REGEXP_EXTRACT({text}, {quote(DATE_TEXT)}, 1)"
+            return f"{word}(IF({text} RLIKE {quote(DATE_TEXT)}, {day}, {otherwise}) AS DATE)"
+        if target.kind == "timestamp":
+            zoned = f"{text} RLIKE {quote(ZONED_TEXT)}"
+            local = f"IF({text} RLIKE {quote(LOCAL_TEXT)}, {text}, {otherwise})"
+            return f"IF({zoned}, {word}({text} AS TIMESTAMP), {self.instant(f'{word}({local} AS TIMESTAMP)')})"
+        return f"{word}(TRIM({text}) AS {target.sql})"
+
+
+def unify(types: list[ColumnType]) -> ColumnType:
+    """The type that values of all these types are brought to. Raises Mismatch where there is none."""
+    known = [one for one in types if one.kind != "null"]
+    nullable = any(one.nullable for one in types)
+    if not known:
+        return NULL
+    kinds = {"string" if one.kind == "enum" else one.kind for one in known}
+    if len(kinds) == 1 and kinds != {"decimal"}:
+        return ColumnType(kinds.pop(), nullable)
+    if kinds == {"date", "timestamp"}:
+        return ColumnType("timestamp", nullable)
+    if kinds <= {"integer", "double", "decimal"}:
+        if "double" in kinds:
+            return ColumnType("double", nullable)
+        scale = max(one.scale for one in known)
+        whole = max(integer_digits(one) for one in known)
+        return ColumnType("decimal", nullable, min(38, whole + scale), min(scale, 38))
+    first, second = known[0], next(one for one in known if one.kind != known[0].kind)
+    raise Mismatch(f"{spoken(first)} and {spoken(second)} don't go together{advice(first, second)}")
+
+
+def unify_values(values: Sequence[Sql]) -> ColumnType:
+    """`unify` for values: a number that is written out beside decimals has no more digits than it shows."""
+    types = [value.type for value in values]
+    if any(kind.kind == "decimal" for kind in types):
+        types = [narrowed(value) for value in values]
+    return unify(types)
+
+
+def narrowed(value: Sql) -> ColumnType:
+    """The type of an integer that is written out, as a decimal; of other values their own."""
+    if isinstance(value.literal, int) and value.type.kind == "integer":
+        return replace(value.type, kind="decimal", precision=len(str(abs(value.literal))), scale=0)
+    return value.type
+
+
+def integer_digits(kind: ColumnType) -> int:
+    """Digits before the decimal point."""
+    return kind.precision - kind.scale if kind.precision else INTEGER_DIGITS
+
+
+def advice(first: ColumnType, second: ColumnType) -> str:
+    """How two types are made to fit, where one of them is text."""
+    kinds = {first.kind, second.kind}
+    others = kinds - {"string", "enum"}
+    if kinds & {"string", "enum"} and others:
+        return f"; write try_cast(... AS {next(iter(others))})"
+    return ""
+
+
+def spoken(kind: ColumnType) -> str:
+    """A type in a sentence."""
+    words = {"null": "NULL", "string": "text", "enum": "text", "decimal": kind.base if kind.precision else "decimal"}
+    return words.get(kind.kind, kind.base)
+
+
+def quote(text: str) -> str:
+    """A string literal of Spark SQL."""
+    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
+    return "'" + escaped.replace("\n", "\\n").replace("\r", "\\r").replace("\t", "\\t") + "'"
+
+
+def name(column: str) -> str:
+    """A quoted identifier of Spark SQL."""
+    return "`" + column.replace("`", "``") + "`"
