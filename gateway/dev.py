@@ -164,10 +164,9 @@ class Supervisor:
         """Runs first, while the server that executes them still reports for them; then the servers."""
         self.say("Stopping ...")
         signals = self.signals
-        self.daemon.terminate()  # it would launch new runs
+        self.daemon.terminate()  # it would launch new runs, and so would the page
+        self.ui.terminate()
         unfinished = self._runs("stop", signals) != 0
-        for child in (self.code, self.ui, self.settling):
-            child.terminate()
         killed = end_family(self.id, SERVERS_SECONDS if self.signals == signals else 0.0)
         if unfinished:
             self._runs("settle", self.signals)
@@ -184,6 +183,19 @@ class Supervisor:
                 return UNFINISHED
             time.sleep(0.05)
         return helper.process.returncode if helper.process else UNFINISHED
+
+
+def _set_up_instance(home: Home) -> None:
+    """Dagster is imported to make its tables, and never again in this process: it would stay 80 MB larger."""
+    if (home.dagster / "dagster.yaml").exists():
+        ensure_instance(home)
+        return
+    command = [sys.executable, "-m", "gateway.dev_runs", "setup"]
+    done = subprocess.run(  # noqa: S603 - our own module
+        command, env={**os.environ, **instance_environment(home)}, cwd=PROJECT_ROOT, check=False
+    )
+    if done.returncode != 0:
+        raise SpiceError("No Dagster instance", "its tables could not be made, see above.", where=str(home.dagster))
 
 
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -214,7 +226,7 @@ def run_dev(
         former = DevFiles.former_id(home)
         if former:
             end_family(former, SERVERS_SECONDS)  # of a supervisor that was killed a moment ago
-        ensure_instance(home)
+        _set_up_instance(home)
         choice = pick_port(port, host)
         for line in choice.taken:
             say(line)

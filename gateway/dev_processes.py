@@ -19,6 +19,7 @@ LOG_BYTES = 5_000_000
 LOGS_KEPT = 3
 QUICK_SECONDS = 15.0
 QUICK_DEATHS = 3
+KILL_SECONDS = 5.0
 UNFINISHED = 3
 """Exit status of `gateway.dev_runs stop` when a run did not end in time; `settle` is due once its process is gone."""
 
@@ -94,18 +95,19 @@ def family(dev_id: str) -> list[psutil.Process]:
 
 def end_family(dev_id: str, grace_seconds: float) -> list[int]:
     """Ask all processes of a `spice dev` to stop, kill what is left after `grace_seconds`; returns who was killed."""
-    members = family(dev_id)
-    _signal(members, signal.SIGTERM)
-    psutil.wait_procs(members, timeout=grace_seconds)
-    killed: list[int] = []
-    for _ in range(5):  # one that was being started while we looked is seen the next time
-        left = family(dev_id)
-        if not left:
-            break
-        killed += [process.pid for process in left]
+    deadline = time.monotonic() + grace_seconds
+    asked: set[int] = set()
+    while (left := family(dev_id)) and time.monotonic() < deadline:
+        _signal([process for process in left if process.pid not in asked], signal.SIGTERM)
+        asked.update(process.pid for process in left)
+        time.sleep(0.1)
+    killed: set[int] = set()
+    while left and time.monotonic() < deadline + KILL_SECONDS:  # again: one may have been starting while we looked
+        killed.update(process.pid for process in left)
         _signal(left, signal.SIGKILL)
-        psutil.wait_procs(left, timeout=2)
-    return killed
+        time.sleep(0.1)
+        left = family(dev_id)
+    return sorted(killed)
 
 
 def _signal(processes: list[psutil.Process], number: int) -> None:

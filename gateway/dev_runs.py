@@ -1,4 +1,4 @@
-"""Runs at both ends of a `spice dev`: `python -m gateway.dev_runs stop|settle`, with DAGSTER_HOME set.
+"""Runs at both ends of a `spice dev`: `python -m gateway.dev_runs setup|stop|settle`, with SPICE_HOME set.
 
 `stop` asks the runs that the UI and the daemon launched to end, and waits. `settle` gives an end to runs whose
 processes are gone, since nothing else would: a run of a killed process stays STARTED for ever. Runs started by a
@@ -13,6 +13,8 @@ from dagster._core.errors import DagsterUserCodeProcessError, DagsterUserCodeUnr
 from dagster._core.storage.tags import GRPC_INFO_TAG
 
 from gateway.dev_processes import UNFINISHED
+from resources.home import Home
+from resources.instance import open_instance
 
 LIVE = [DagsterRunStatus.STARTING, DagsterRunStatus.STARTED, DagsterRunStatus.CANCELING]
 STOP_SECONDS = 10.0
@@ -55,7 +57,9 @@ def settle(instance: DagsterInstance) -> None:
 
 
 def main() -> int:
-    with DagsterInstance.get() as instance:
+    with open_instance(Home.resolve()) as instance:
+        if sys.argv[1] == "setup":
+            return 0
         if sys.argv[1] == "settle":
             settle(instance)
             return 0
