@@ -89,7 +89,7 @@ def publish(
     metadata: Mapping[str, Any],
     details: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> int:
-    """Append the envelopes of those partitions whose data version is new, as one record; returns how many.
+    """Append the envelopes of the partitions whose data version is new, as one record; returns how many.
 
     `versions`: partition -> (data version, counts). `upstream` and `details`: partition -> ids read, further properties;
     a partition that is not named there has none.
