@@ -119,9 +119,9 @@ class EventLog:
         """Events (EVENT_SCHEMA) after a position to the end of the log, in order, in constant memory."""
         return self._reader.events(after_position, batch_rows)
 
-    def record_events(self, record: Record, skip: int = 0) -> Iterator[pa.Table]:
-        """Events of one record, row group by row group."""
-        return self._reader.record_events(record, skip)
+    def stream(self, records: Iterable[Record], batch_rows: int) -> Iterator[pa.Table]:
+        """Events of consecutive records with their record's number (NUMBERED_SCHEMA), `batch_rows` at a time."""
+        return self._reader.stream(records, batch_rows)
 
     def bulk(self, record: Record, columns: list[str]) -> Iterator[tuple[int, pa.Table]]:
         """(position of the first row, rows) of the record's bulk events, only these columns."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -11,6 +12,8 @@ from ontology_assets.events.envelope import EVENT_SCHEMA, MAIN, SCHEMA_VERSION
 from ontology_assets.events.errors import LogDamaged
 from ontology_assets.events.record import DataFile, Record
 
+NUMBERED_SCHEMA = EVENT_SCHEMA.append(pa.field("record", pa.int64()))
+"""Events with the number of their record."""
 _TOUCHED = ["aggregate_type", "aggregate_id", "owner"]
 _STATE_SCHEMA = pa.schema([EVENT_SCHEMA.field("position"), EVENT_SCHEMA.field("data")])
 
@@ -38,21 +41,27 @@ class Reader:
 
     def events(self, after_position: int, batch_rows: int) -> Iterator[pa.RecordBatch]:
         """EVENT_SCHEMA batches of at most `batch_rows` rows, in position order, to the end of the log."""
+        start = self._chain.holding(after_position + 1) if after_position > 0 else 0
+        for whole in self.stream(self._chain.records(start), batch_rows, after_position):
+            yield whole.select(EVENT_SCHEMA.names).combine_chunks().to_batches()[0]
+
+    def stream(self, records: Iterable[Record], batch_rows: int, after_position: int = 0) -> Iterator[pa.Table]:
+        """NUMBERED_SCHEMA tables of exactly `batch_rows` rows (the last one fewer) of consecutive records."""
         held: list[pa.Table] = []
         rows = 0
-        for part in self._parts(after_position):
+        for part in self._parts(records, batch_rows, after_position):
             held.append(part)
             rows += part.num_rows
             while rows >= batch_rows:
                 whole = pa.concat_tables(held)
-                yield _one_batch(whole.slice(0, batch_rows))
+                yield whole.slice(0, batch_rows)
                 held, rows = [whole.slice(batch_rows)], rows - batch_rows
         if rows:
-            yield _one_batch(pa.concat_tables(held))
+            yield pa.concat_tables(held)
 
     def at(self, positions: Iterable[int]) -> pa.Table:
         """EVENT_SCHEMA rows of the given positions, ascending; those past the end are left out."""
-        parts = [EVENT_SCHEMA.empty_table()]
+        parts = [NUMBERED_SCHEMA.empty_table()]
         for record, ordinals in self._grouped(positions):
             for file in record.files:
                 rows = _of_file(ordinals, file)
@@ -61,8 +70,8 @@ class Reader:
                     parts.append(_whole_bulk(record, found))
             inline = [o - record.bulk_rows for o in ordinals if o >= record.bulk_rows]
             if inline:
-                parts.append(_whole_inline(record).take(pa.array(inline)))
-        return pa.concat_tables(parts)
+                parts += [rows.take(pa.array(inline)) for rows in _whole_inlines([record])]
+        return pa.concat_tables(parts).select(EVENT_SCHEMA.names)
 
     def states(self, positions: Iterable[int]) -> pa.Table:
         """(position, data) of the given positions, ascending."""
@@ -83,7 +92,7 @@ class Reader:
 
     def aggregate(self, aggregate_type: str, aggregate_id: str) -> pa.Table:
         """All events of one aggregate without heads: every header is read, of data only what can hold it."""
-        parts = [EVENT_SCHEMA.empty_table()]
+        parts = [NUMBERED_SCHEMA.empty_table()]
         for record in self._chain.records():
             span = record.bulk.ids.get(aggregate_type) if record.bulk else None
             if span is not None and span[0] <= aggregate_id <= span[1]:
@@ -91,28 +100,40 @@ class Reader:
                     found = self._files.matching(record.n, file, aggregate_type, aggregate_id)
                     parts.append(_whole_bulk(record, found))
             if any(kind == aggregate_type and key == aggregate_id for kind, key, _ in record.streams):
-                inline = _whole_inline(record)
-                same = pc.and_(
-                    pc.equal(inline["aggregate_id"], aggregate_id), pc.equal(inline["aggregate_type"], aggregate_type)
-                )
-                parts.append(inline.filter(same))
-        return pa.concat_tables(parts)
+                is_it = (pc.field("aggregate_id") == aggregate_id) & (pc.field("aggregate_type") == aggregate_type)
+                parts += [rows.filter(is_it) for rows in _whole_inlines([record])]
+        return pa.concat_tables(parts).select(EVENT_SCHEMA.names)
 
-    def record_events(self, record: Record, skip: int = 0) -> Iterator[pa.Table]:
-        """EVENT_SCHEMA rows of one record from its ordinal `skip` on, row group by row group."""
+    def record_events(self, record: Record) -> Iterator[pa.Table]:
+        """NUMBERED_SCHEMA rows of one record, row group by row group."""
+        return self._parts([record], record.rows, 0)
+
+    def _parts(self, records: Iterable[Record], inline_rows: int, after_position: int) -> Iterator[pa.Table]:
+        """Row groups of the bulk rows; small records are put together first, to about `inline_rows` rows."""
+        small: list[Record] = []
+        rows = 0
+        for record in records:
+            skip = max(0, after_position + 1 - record.first)
+            if record.files or skip:
+                yield from _whole_inlines(small)
+                small, rows = [], 0
+                yield from self._skipping(record, skip)
+            elif record.rows:
+                small.append(record)
+                rows += record.rows
+                if rows >= inline_rows:
+                    yield from _whole_inlines(small)
+                    small, rows = [], 0
+        yield from _whole_inlines(small)
+
+    def _skipping(self, record: Record, skip: int) -> Iterator[pa.Table]:
         for file in record.files:
             if skip < file.first + file.rows:
-                for rows in self._files.rows(record.n, file, skip=max(0, skip - file.first)):
-                    yield _whole_bulk(record, rows)
-        if record.body:
-            inline = _whole_inline(record)
-            yield inline.slice(max(0, skip - record.bulk_rows))
-
-    def _parts(self, after_position: int) -> Iterator[pa.Table]:
-        start = self._chain.holding(after_position + 1) if after_position > 0 else 0
-        for record in self._chain.records(start):
-            if record.rows:
-                yield from self.record_events(record, max(0, after_position + 1 - record.first))
+                for found in self._files.rows(record.n, file, skip=max(0, skip - file.first)):
+                    yield _whole_bulk(record, found)
+        if record.body and skip < record.rows:
+            for inline in _whole_inlines([record]):
+                yield inline.slice(max(0, skip - record.bulk_rows))
 
     def _grouped(self, positions: Iterable[int]) -> Iterator[tuple[Record, list[int]]]:
         """Records with the ordinals asked for, ascending."""
@@ -137,37 +158,51 @@ def _of_file(ordinals: list[int], file: DataFile) -> list[int]:
 def _whole_bulk(record: Record, rows: pa.Table) -> pa.Table:
     given = record.defaults
 
-    def constant(name: str, value: str | None) -> pa.Array:
-        return pa.repeat(pa.scalar(value, EVENT_SCHEMA.field(name).type), rows.num_rows)
+    def constant(name: str, value: object) -> pa.Array:
+        return pa.repeat(pa.scalar(value, NUMBERED_SCHEMA.field(name).type), rows.num_rows)
 
-    filled = {
+    columns = {
         "branch": constant("branch", MAIN),
         "schema_version": constant("schema_version", SCHEMA_VERSION),
         **{name: constant(name, given.get(name)) for name in ("actor", "command_id", "correlation_id", "causation_id")},
         **{name: rows[name] for name in rows.column_names if name != "ordinal"},
+        "domain": constant("domain", record.domain),
+        "recorded_at": constant("recorded_at", record.recorded_at),
+        "batch_id": constant("batch_id", record.batch),
+        "record": constant("record", record.n),
+        "position": pc.add(rows["ordinal"], record.first),
     }
-    return _whole(record, filled, pc.add(rows["ordinal"], record.first))
+    columns["occurred_at"] = (
+        pc.fill_null(columns["occurred_at"], columns["recorded_at"][0]) if rows.num_rows else columns["recorded_at"]
+    )
+    return pa.table([columns[f.name] for f in NUMBERED_SCHEMA], schema=NUMBERED_SCHEMA)
 
 
-def _whole_inline(record: Record) -> pa.Table:
+def _whole_inlines(records: list[Record]) -> Iterator[pa.Table]:
+    """The inline events of consecutive records as one table; of several records none has bulk rows."""
+    if not records:
+        return
+    tables = [_inline(record) for record in records]
+    counts = [table.num_rows for table in tables]
+    rows = pa.concat_tables(tables).combine_chunks()
+    which = pa.array(np.repeat(np.arange(len(records)), counts))
+
+    def per_record(name: str, values: list[object]) -> pa.Array:
+        return pa.array(values, NUMBERED_SCHEMA.field(name).type).take(which)
+
+    columns = {name: rows[name] for name in rows.column_names}
+    columns["domain"] = pa.repeat(pa.scalar(records[0].domain), rows.num_rows)
+    columns["recorded_at"] = per_record("recorded_at", [record.recorded_at for record in records])
+    columns["batch_id"] = per_record("batch_id", [record.batch for record in records])
+    columns["record"] = per_record("record", [record.n for record in records])
+    columns["occurred_at"] = pc.coalesce(columns["occurred_at"], columns["recorded_at"])
+    first = records[0].first + records[0].bulk_rows
+    columns["position"] = pa.array(np.arange(first, first + rows.num_rows))
+    yield pa.table([columns[f.name] for f in NUMBERED_SCHEMA], schema=NUMBERED_SCHEMA)
+
+
+def _inline(record: Record) -> pa.Table:
     rows = record.inline()
-    first = record.first + record.bulk_rows
-    if first + rows.num_rows != record.last + 1:
+    if record.bulk_rows + rows.num_rows != record.rows:
         raise LogDamaged(record.domain, record.n, f"it holds {rows.num_rows} inline events, not what it says")
-    positions = pa.array(range(first, record.last + 1), pa.int64())
-    return _whole(record, {name: rows[name] for name in rows.column_names}, positions)
-
-
-def _whole(record: Record, columns: dict[str, pa.Array], positions: pa.Array) -> pa.Table:
-    size = len(positions)
-    recorded = pa.scalar(record.recorded_at, EVENT_SCHEMA.field("recorded_at").type)
-    columns["domain"] = pa.repeat(pa.scalar(record.domain), size)
-    columns["recorded_at"] = pa.repeat(recorded, size)
-    columns["occurred_at"] = pc.fill_null(columns["occurred_at"], recorded)
-    columns["position"] = positions
-    columns["batch_id"] = pa.repeat(pa.scalar(record.batch), size)
-    return pa.table([columns[f.name] for f in EVENT_SCHEMA], schema=EVENT_SCHEMA)
-
-
-def _one_batch(table: pa.Table) -> pa.RecordBatch:
-    return table.combine_chunks().to_batches()[0]
+    return rows

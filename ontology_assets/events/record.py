@@ -90,7 +90,9 @@ class Record:
         """The inline events, INLINE_SCHEMA."""
         if not self.body:
             return INLINE_SCHEMA.empty_table()
-        return pa.ipc.open_stream(zstandard.ZstdDecompressor().decompress(self.body)).read_all()
+        return pa.Table.from_batches(
+            [pa.ipc.open_stream(zstandard.ZstdDecompressor().decompress(self.body)).read_next_batch()]
+        )
 
 
 def packed(events: pa.RecordBatch) -> bytes:

@@ -7,6 +7,9 @@ of the state's own text. It is cut out, never parsed and written again: another 
 import hashlib
 import json
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 _PLAIN = '{"state":'
 _CHANGED = '{"changed":['
 _AFTER_CHANGED = '],"state":'
@@ -30,6 +33,15 @@ def hash_of_state(data: str) -> str | None:
         return hashlib.sha256(state_text(data).encode()).hexdigest()
     except ValueError:
         return None
+
+
+def state_hashes(data: pa.ChunkedArray) -> list[str | None]:
+    """hash_of_state of a whole column."""
+    texts = data.cast(pa.binary()).to_pylist()
+    if pc.all(pc.starts_with(data, _PLAIN)).as_py():
+        skip = len(_PLAIN)
+        return [hashlib.sha256(text[skip:-1]).hexdigest() for text in texts]
+    return [hash_of_state(text.decode()) for text in texts]
 
 
 def _searched(data: str) -> str:
