@@ -145,3 +145,9 @@ def rows_of(version: AssetVersion) -> dict[str, int]:
     """The counts that an envelope carries."""
     counts: dict[str, int] = orjson.loads(version.data)["state"]["properties"]["rows"]
     return counts
+
+
+def details_of(version: AssetVersion) -> dict[str, Any]:
+    """All properties of an envelope's state, the further ones among them."""
+    properties: dict[str, Any] = orjson.loads(version.data)["state"]["properties"]
+    return properties

@@ -1,0 +1,114 @@
+"""What all asset factories share: an asset's options, its run's facts, the chunks it works in, its result."""
+
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import dagster as dg
+from dagster_shared.utils.warnings import BetaWarning
+
+from ontology_assets.model.code_version import code_version
+from ontology_assets.model.definitions import Domain
+from ontology_assets.model.layout import partitioning_of, type_named
+from ontology_assets.objectify.versions import links_code_version, objects_code_version
+from orchestration.components.partitions import partitions_of
+from orchestration.progress import StageHandle
+from orchestration.runtime import Runtime
+from resources.locks import exclusive
+from transforms.digests import combined_version
+
+# `backfill_policy=` of @asset is beta in 1.13 (docs/decisions/0006); nothing else of the beta or preview API is used.
+warnings.filterwarnings("ignore", category=BetaWarning, message="Parameter `backfill_policy`.*")
+
+
+def key_of(asset: str) -> dg.AssetKey:
+    return dg.AssetKey(asset.split("/"))
+
+
+def asset_options(
+    domain: Domain,
+    asset: str,
+    *,
+    group: str,
+    kinds: set[str],
+    description: str,
+    deps: Sequence[str] = (),
+    tier: str = "core",
+) -> dict[str, Any]:
+    """The arguments of `@dg.asset` that every data asset of a domain has.
+
+    All partitioned assets of a domain are `single_run`, so that the year is one run of the job in which blocking checks
+    block; dependencies between equal partitions are by identity, all others by all partitions.
+    """
+    partitions = partitions_of(partitioning_of(domain, asset))
+    return {
+        "key": key_of(asset),
+        "deps": [_dependency(domain, asset, upstream) for upstream in deps],
+        "group_name": group,
+        "kinds": kinds,
+        "owners": domain.owners or ["team:data"],
+        "tags": {"domain": domain.name, "tier": tier},
+        "description": description,
+        "code_version": code_of(domain, asset),
+        "partitions_def": partitions,
+        "backfill_policy": dg.BackfillPolicy.single_run() if partitions else None,
+    }
+
+
+def _dependency(domain: Domain, asset: str, upstream: str) -> dg.AssetDep:
+    mine, theirs = partitioning_of(domain, asset), partitioning_of(domain, upstream)
+    if theirs is None or (mine is None and theirs is None):
+        return dg.AssetDep(key_of(upstream))
+    if mine is None:
+        return dg.AssetDep(key_of(upstream), partition_mapping=dg.AllPartitionMapping())
+    return dg.AssetDep(key_of(upstream), partition_mapping=dg.TimeWindowPartitionMapping())
+
+
+@contextmanager
+def writing(context: dg.AssetExecutionContext, runtime: Runtime, asset: str) -> Iterator[StageHandle]:
+    """Hold the asset's write lock and show its progress while the block runs."""
+    with (
+        runtime.clock.stage(asset) as stage,
+        exclusive(
+            runtime.locks,
+            asset,
+            holder=f"run {context.run.run_id}",
+            on_wait=lambda other: context.log.info(f"{asset} is being written by {other}; waiting."),
+        ),
+    ):
+        yield stage
+
+
+def event_metadata(context: dg.AssetExecutionContext, domain: Domain, asset: str) -> dict[str, str]:
+    """`metadata` of the envelopes that this run appends: leads from the envelope to the run."""
+    return {"run_id": context.run.run_id, "job": context.run.job_name, "code_version": code_of(domain, asset)}
+
+
+def code_of(domain: Domain, asset: str) -> str:
+    """The asset's code version: a hash of the data-affecting part of its definition."""
+    layer, _, name = asset.partition("/")
+    if layer != "ontology":
+        return code_version(domain, asset)
+    snake, _, part = name.partition("/")
+    version = objects_code_version if part == "objects" else links_code_version
+    return version(domain, type_named(domain, snake))
+
+
+def result(
+    versions: Mapping[str, str],
+    *,
+    appended: int,
+    metadata: Mapping[str, Any],
+    check_results: Sequence[dg.AssetCheckResult] = (),
+) -> dg.MaterializeResult[Any]:
+    """The end of a step: metadata, one data version over the run's partitions, check results.
+
+    Dagster copies one data version to every partition of a ranged run; the version of each partition is in its envelope.
+    """
+    changed = "unchanged: nothing appended" if appended == 0 else f"{appended:,} envelopes appended"
+    return dg.MaterializeResult(
+        metadata={"change": changed, "partitions": len(versions), **metadata},
+        data_version=dg.DataVersion(combined_version(versions)),
+        check_results=list(check_results),
+    )
