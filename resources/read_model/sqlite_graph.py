@@ -7,7 +7,7 @@ from pathlib import Path
 from resources.read_model.base import GraphModel, GraphSnapshot
 from resources.read_model.connection import ReadPool
 from resources.read_model.query import Condition, DomainLayout, LinkField, Row, TypeLayout
-from resources.read_model.sqlite_filters import condition_sql, conjunction, ids_sql
+from resources.read_model.sqlite_filters import Sql, condition_sql, conjunction, ids_sql
 from resources.read_model.sqlite_layout import ModelOptions
 from resources.read_model.sqlite_rows import row_reader
 from resources.read_model.sqlite_search import Counts, SqliteSnapshot
@@ -24,14 +24,21 @@ class SqliteGraphSnapshot(SqliteSnapshot, GraphSnapshot):
         where: tuple[Condition, ...] = (),
         limit: int | None = None,
     ) -> list[Row]:
-        sql, to_row = row_reader(self._numbers[type_layout.name], type_layout)
-        # The unary plus keeps the planner from another index: a few targets are nearly always the narrowest way in.
-        condition = conjunction([ids_sql(f"l_{link.name}", targets), *map(condition_sql, where)])
-        found = self._connection.execute(
-            f"{sql} WHERE {condition.text} ORDER BY +rid LIMIT ?",
-            (*condition.values, -1 if limit is None else limit),
-        )
-        return [to_row(row) for row in found]
+        no = self._numbers[type_layout.name]
+        sql, to_row = row_reader(no, type_layout)
+        name, most = f"l_{link.name}", -1 if limit is None else limit
+        conditions = [condition_sql(c) for c in where]
+        if len(targets) == 1:
+            # The index of a link yields the objects of one target in order of rid, so a limit stops early.
+            condition = conjunction([Sql(f"{name} = ?", (targets[0],)), *conditions])
+            text = f"{sql} WHERE {condition.text} ORDER BY rid LIMIT ?"
+        else:
+            # Numbers are sorted and cut before any row is read.
+            condition = conjunction([ids_sql(name, targets), *conditions])
+            index = "" if conditions else f"INDEXED BY i{no}_{name} "
+            inner = f"SELECT rid FROM t{no} {index}WHERE {condition.text} ORDER BY +rid LIMIT ?"  # noqa: S608
+            text = f"{sql} WHERE rid IN ({inner}) ORDER BY rid"
+        return [to_row(row) for row in self._connection.execute(text, (*condition.values, most))]
 
 
 class SqliteGraphModel(GraphModel):

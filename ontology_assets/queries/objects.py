@@ -1,0 +1,89 @@
+"""Objects as JSON documents, and the answer to "give me this one".
+
+Properties are in the canonical JSON forms of the event's state: decimals as text at their scale, timestamps with six
+decimals, geopoints as `{"lat","lon"}`; absent ones are left out.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from typing import Any
+
+from ontology_assets.projections.cells import decode
+from resources.read_model.query import Cell, Kind, Row, TypeLayout
+
+FULL, PARTIAL, MISSING = "FULL", "PARTIAL", "MISSING"
+_AS_STORED = frozenset({Kind.STRING, Kind.ENUM, Kind.DATE, Kind.INTEGER, Kind.DOUBLE})
+
+Document = dict[str, Any]
+Fields = frozenset[str] | None
+"""The members asked for; None means all."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A JSON document, and the log position that it is as of (for ETags)."""
+
+    document: Document
+    position: int
+
+
+@dataclass(frozen=True)
+class _Slot:
+    """A property's first cell, and how its JSON value is made; None: it is the cell."""
+
+    name: str
+    at: int
+    to_json: Callable[[Sequence[Cell]], Any] | None
+
+
+class Renderer:
+    """Rows of one type as documents."""
+
+    def __init__(self, layout: TypeLayout) -> None:
+        self._layout = layout
+        self._slots: list[_Slot] = []
+        at = 0
+        for field in layout.fields:
+            self._slots.append(_Slot(field.name, at, None if field.kind in _AS_STORED else partial(decode, field)))
+            at += field.cells
+        self._title = next(slot for slot in self._slots if slot.name == layout.title)
+
+    def properties(self, row: Row, fields: Fields = None) -> Document:
+        cells = row.cells
+        return {
+            slot.name: cells[slot.at] if slot.to_json is None else slot.to_json(cells[slot.at : slot.at + 2])
+            for slot in self._slots
+            if cells[slot.at] is not None and (fields is None or slot.name in fields)
+        }
+
+    def title(self, row: Row) -> str:
+        """The title property as text, or the id where it is absent."""
+        slot = self._title
+        if row.cells[slot.at] is None:
+            return row.id
+        value = row.cells[slot.at] if slot.to_json is None else slot.to_json(row.cells[slot.at : slot.at + 2])
+        return value if isinstance(value, str) else str(value)
+
+    def object(self, row: Row, fields: Fields = None) -> Document:
+        """The whole object, or what was asked for of it."""
+        links = {
+            link.name: [target]
+            for link, target in zip(self._layout.links, row.links, strict=True)
+            if target is not None and (fields is None or link.name in fields)
+        }
+        return {
+            "type": self._layout.name,
+            "id": row.id,
+            "title": self.title(row),
+            "data_status": FULL if fields is None else PARTIAL,
+            "properties": self.properties(row, fields),
+            "links": links,
+            "sequence": row.sequence,
+            "position": row.position,
+        }
+
+
+@lru_cache(maxsize=1024)
+def renderer(layout: TypeLayout) -> Renderer:
+    return Renderer(layout)

@@ -1,0 +1,93 @@
+"""Every question the product answers, over one home: what the command line, the HTTP API and Python programs call."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from ontology_assets.keys import decode_key, parse_key
+from ontology_assets.model.definitions import Domain
+from ontology_assets.queries.catalogue import Catalogue
+from ontology_assets.queries.graph import run_graph
+from ontology_assets.queries.graph_document import read_graph
+from ontology_assets.queries.history import event_documents
+from ontology_assets.queries.objects import Answer, Document, renderer
+from ontology_assets.queries.refusal import NotFound
+from ontology_assets.queries.search import read_search, run_search
+from ontology_assets.queries.where_text import parse_where
+from resources.home import Home
+from resources.read_model.base import GraphModel, SearchModel
+from resources.read_model.query import Selection
+from resources.read_model.sqlite_graph import SqliteGraphModel
+from resources.read_model.sqlite_search import SqliteSearchModel
+
+AggregateEvents = Callable[[str, str, str], pa.Table]
+"""(domain, type, id) -> its events, oldest first."""
+
+
+class Queries:
+    """Safe to use from many threads. Raises SpiceError: QueryRefused (400), NotFound (404), NotReady (503)."""
+
+    def __init__(
+        self, catalogue: Catalogue, search: SearchModel, graph: GraphModel, events_of: AggregateEvents
+    ) -> None:
+        self.catalogue, self._search, self._graph, self._events_of = catalogue, search, graph, events_of
+
+    def key_text(self, type_name: str, parts: Sequence[str]) -> str:
+        """The id of key parts as people type them."""
+        return parse_key(self.catalogue.addressed(type_name).object_type, parts)
+
+    def get(self, type_name: str, object_id: str) -> Answer:
+        """One object, whole."""
+        known = self.catalogue.addressed(type_name)
+        decode_key(known.object_type, object_id)
+        with self._search.snapshot(known.domain.domain) as snapshot:
+            rows = snapshot.rows(known.layout, [object_id])
+            position = snapshot.state.position
+        if not rows:
+            raise NotFound(f"there is no {type_name} with the id {object_id}", where=f"{type_name}/{object_id}")
+        return Answer(renderer(known.layout).object(rows[0]), position)
+
+    def search(self, document: Any) -> Answer:
+        """`{"type"?, "text"?, "where", "sort", "fields"?, "limit", "after"?}` -> `{"objects", "total", "after"?}`."""
+        return run_search(read_search(document, self.catalogue), self._search)
+
+    def graph(self, document: Any) -> Answer:
+        """`{"start", "hops", "max_nodes", "max_edges"}` -> `{"nodes", "edges", "truncated", "position"}`."""
+        return run_graph(read_graph(document, self.catalogue), self._graph)
+
+    def history(self, type_name: str, object_id: str) -> list[Document]:
+        """The object's events, oldest first; also those of one that was deleted."""
+        known = self.catalogue.addressed(type_name)
+        decode_key(known.object_type, object_id)
+        events = list(event_documents(self._events_of(known.domain.domain, type_name, object_id)))
+        if not events:
+            raise NotFound(f"there was never a {type_name} with the id {object_id}", where=f"{type_name}/{object_id}")
+        return events
+
+    def counts(self, type_name: str | None = None) -> dict[str, int]:
+        """How many objects there are, by type."""
+        known = [self.catalogue.addressed(type_name)] if type_name else list(self.catalogue.types.values())
+        counts: dict[str, int] = {}
+        for layout in self.catalogue.layouts:
+            names = [k for k in known if k.domain.domain == layout.domain]
+            if names:
+                with self._search.snapshot(layout.domain) as snapshot:
+                    counts |= {k.name: snapshot.count(Selection(k.layout)) for k in names}
+        return dict(sorted(counts.items()))
+
+    def where(self, type_name: str, texts: Sequence[str]) -> list[list[Any]]:
+        """Conditions that a person typed, as a document's `where`."""
+        layout = self.catalogue.named(type_name, "type").layout
+        return [parse_where(text, layout, f"where[{k}]") for k, text in enumerate(texts)]
+
+
+def open_queries(home: Home, domains: Sequence[Domain], events_of: AggregateEvents) -> Queries:
+    """Queries over the embedded read models; `events_of` reads histories (`EventLog.aggregate` of the domain's log)."""
+    catalogue = Catalogue(domains)
+    return Queries(
+        catalogue,
+        SqliteSearchModel(home.read_models / "search.sqlite", catalogue.layouts),
+        SqliteGraphModel(home.read_models / "graph.sqlite", catalogue.layouts),
+        events_of,
+    )
