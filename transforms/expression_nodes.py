@@ -8,12 +8,32 @@ from sqlglot import exp
 
 from resources.errors import SpiceError
 from transforms.functions import BOOLEAN, FUNCTIONS, Function, checked_pattern, integer, number, text, want
-from transforms.sql_values import NULL, Conversion, Mismatch, Sql, integer_digits, name, narrowed, quote, spoken, unify, unify_values
+from transforms.sql_values import (
+    NULL,
+    Conversion,
+    Mismatch,
+    Sql,
+    integer_digits,
+    name,
+    narrowed,
+    quote,
+    spoken,
+    unify,
+    unify_values,
+)
 from transforms.types import SIMPLE, ColumnType, parse_type
 from transforms.yaml_source import suggestion
 
 MAX_INTEGER = 2**63 - 1
-COMPARISONS = {exp.EQ: "=", exp.NEQ: "<>", exp.LT: "<", exp.LTE: "<=", exp.GT: ">", exp.GTE: ">=", exp.NullSafeEQ: "<=>"}
+COMPARISONS = {
+    exp.EQ: "=",
+    exp.NEQ: "<>",
+    exp.LT: "<",
+    exp.LTE: "<=",
+    exp.GT: ">",
+    exp.GTE: ">=",
+    exp.NullSafeEQ: "<=>",
+}
 ARITHMETIC = {exp.Add: "+", exp.Sub: "-", exp.Mul: "*", exp.Div: "/", exp.Mod: "%", exp.IntDiv: "DIV"}
 TYPE_NAMES = {
     "INT": "integer",
@@ -45,7 +65,13 @@ REFUSED = {
     exp.Dot: "functions have no prefix; only those in the list exist",
     exp.Distinct: "DISTINCT stands only in count(DISTINCT ...)",
 }
-INTERVALS = {"DAY": ("DAY", 1), "WEEK": ("DAY", 7), "MONTH": ("MONTH", 1), "QUARTER": ("MONTH", 3), "YEAR": ("MONTH", 12)}
+INTERVALS = {
+    "DAY": ("DAY", 1),
+    "WEEK": ("DAY", 7),
+    "MONTH": ("MONTH", 1),
+    "QUARTER": ("MONTH", 3),
+    "YEAR": ("MONTH", 12),
+}
 SECONDS = {"SECOND": 1, "MINUTE": 60, "HOUR": 3600, "DAY": 86400, "WEEK": 604800}
 
 
@@ -126,7 +152,10 @@ class Walker:
             close = suggestion(identifier.name, self.scope.columns)
             raise Fault(f"there is no column '{identifier.name}'.{close}", place_of(node), list(self.scope.columns))
         if self.scope.aggregate and not self.inside_group:
-            raise Fault(f"column '{identifier.name}' must stand inside an aggregate function, for example max(...)", place_of(node))
+            raise Fault(
+                f"column '{identifier.name}' must stand inside an aggregate function, for example max(...)",
+                place_of(node),
+            )
         self.used.add(identifier.name)
         return Sql(name(identifier.name), kind)
 
@@ -170,7 +199,9 @@ class Walker:
     def both(self, node: exp.Binary) -> Sql:
         left, right = self.condition(node.left), self.condition(node.right)
         word = "AND" if isinstance(node, exp.And) else "OR"
-        return Sql(f"({left.text} {word} {right.text})", BOOLEAN.with_nullable(nullable=left.nullable or right.nullable))
+        return Sql(
+            f"({left.text} {word} {right.text})", BOOLEAN.with_nullable(nullable=left.nullable or right.nullable)
+        )
 
     def negation(self, node: exp.Not) -> Sql:
         value = self.condition(node.this)
@@ -249,7 +280,9 @@ class Walker:
             return self.moved(node)
         left, right = self.render(node.left), self.render(node.right)
         if left.type.kind in ("date", "timestamp"):
-            raise Mismatch(f"'{ARITHMETIC[type(node)]}' takes numbers; see date_add, datediff and INTERVAL for {left.type.kind}s")
+            raise Mismatch(
+                f"'{ARITHMETIC[type(node)]}' takes numbers; see date_add, datediff and INTERVAL for {left.type.kind}s"
+            )
         left, right = number(left, self.conversion), number(right, self.conversion)
         kind = type(node)
         if kind is exp.IntDiv:
@@ -290,13 +323,14 @@ class Walker:
     def cast(self, node: exp.Cast) -> Sql:
         if node.args.get("format") or node.args.get("default") or node.args.get("action"):
             raise Fault("CAST takes a value and a type only; to_date(text, format) reads other forms", place_of(node))
-        attempt = bool(node.args.get("safe"))
-        return self.conversion.cast(self.render(node.this), cast_target(node.to), attempt=attempt)
+        return self.conversion.cast(self.render(node.this), cast_target(node.to))
 
     def case(self, node: exp.Case) -> Sql:
         branches, default = node.args["ifs"], node.args.get("default")
         conditions = [
-            self.comparison(exp.EQ(this=node.this, expression=branch.this)).text if node.this else self.condition(branch.this).text
+            self.comparison(exp.EQ(this=node.this, expression=branch.this)).text
+            if node.this
+            else self.condition(branch.this).text
             for branch in branches
         ]
         values = [self.render(branch.args["true"]) for branch in branches]
@@ -320,7 +354,11 @@ class Walker:
         if self.inside_group:
             raise Fault(f"{key}() can't stand inside another aggregate or window function", place_of(node))
         if not self.scope.aggregate and self.scope.over is None:
-            place = "a `window` node" if function.kind == "window" else "`aggregate` of a group_by node, or in a `window` node"
+            place = (
+                "a `window` node"
+                if function.kind == "window"
+                else "`aggregate` of a group_by node, or in a `window` node"
+            )
             raise Fault(f"{key}() works only in {place}", place_of(node))
         if self.scope.over is None and function.kind == "window":
             raise Fault(f"{key}() works only in a `window` node", place_of(node))
@@ -337,10 +375,20 @@ class Walker:
 
     def arguments(self, function: Function, node: exp.Anonymous) -> list[Sql]:
         given = list(node.expressions)
-        if function.distinct and len(given) == 1 and isinstance(given[0], exp.Distinct) and len(given[0].expressions) == 1:
+        if (
+            function.distinct
+            and len(given) == 1
+            and isinstance(given[0], exp.Distinct)
+            and len(given[0].expressions) == 1
+        ):
             value = self.render(given[0].expressions[0])
             return [Sql(f"DISTINCT {value.text}", value.type)]
-        if function.takes_star and len(given) == 1 and isinstance(given[0], exp.Star) and not given[0].args.get("except_"):
+        if (
+            function.takes_star
+            and len(given) == 1
+            and isinstance(given[0], exp.Star)
+            and not given[0].args.get("except_")
+        ):
             return [Sql("*", ColumnType("integer"))]
         if not function.least <= len(given) <= function.most:
             raise Fault(f"{node.name}() has {len(given)} arguments; it is {function.usage}", place_of(node))
@@ -405,7 +453,9 @@ def interval(node: exp.Interval) -> tuple[int, str]:
 
 def cast_target(node: Any) -> ColumnType:
     """The type of a CAST, in our grammar."""
-    kind = TYPE_NAMES.get(node.this.name) if isinstance(node, exp.DataType) and isinstance(node.this, exp.DType) else None
+    kind = (
+        TYPE_NAMES.get(node.this.name) if isinstance(node, exp.DataType) and isinstance(node.this, exp.DType) else None
+    )
     if kind is None or (node.expressions and kind not in ("decimal", "string")):
         raise Fault(f"there is no type '{str(node)[:60]}' to cast to", place_of(node), CAST_TARGETS)
     if kind != "decimal":

@@ -45,7 +45,9 @@ class Function:
 FUNCTIONS: dict[str, Function] = {}
 
 
-def define(usage: str, least: int, most: int | None = None, kind: Kind = "scalar", **flags: bool) -> Callable[[Render], Render]:
+def define(
+    usage: str, least: int, most: int | None = None, kind: Kind = "scalar", **flags: bool
+) -> Callable[[Render], Render]:
     """Enter a function into the table under the name that its usage begins with."""
 
     def enter(render: Render) -> Render:
@@ -62,7 +64,9 @@ def want(value: Sql, kinds: tuple[str, ...], conversion: Conversion) -> Sql:
     if kind in kinds:
         return value
     target = ColumnType(kinds[0])
-    if kind == "null" or (kind == "string" and conversion.lenient and kinds[0] in ("integer", "double", "date", "timestamp")):
+    if kind == "null" or (
+        kind == "string" and conversion.lenient and kinds[0] in ("integer", "double", "date", "timestamp")
+    ):
         return conversion.cast(value, target)
     if kind == "string" and value.literal is not None and kinds[0] in ("date", "timestamp"):
         return conversion.cast(value, target)
@@ -187,7 +191,9 @@ def _regexp_extract(arguments: list[Sql], conversion: Conversion) -> Sql:
     pattern = checked_pattern(arguments[1])
     groups = re.compile(word(arguments[1], "a pattern")).groups
     if not isinstance(group, int) or not 0 <= group <= groups:
-        raise Mismatch(f"the pattern has {groups} groups; the third argument is the number of one, written out (0 = all)")
+        raise Mismatch(
+            f"the pattern has {groups} groups; the third argument is the number of one, written out (0 = all)"
+        )
     sql = f"REGEXP_EXTRACT({text(arguments[0], conversion).text}, {pattern}, {group})"
     return Sql(sql, STRING.with_nullable(nullable=arguments[0].nullable))
 
@@ -237,7 +243,9 @@ def _mod(arguments: list[Sql], conversion: Conversion) -> Sql:
     left, right = (number(value, conversion) for value in arguments)
     together = unify_values([left, right]).with_nullable(nullable=True)
     a, b = conversion.cast(left, together).text, conversion.cast(right, together).text
-    return Sql(f"({a} % NULLIF({b}, {conversion.cast(Sql('0', INTEGER, exact=False), together).text}))", together, exact=False)
+    return Sql(
+        f"({a} % NULLIF({b}, {conversion.cast(Sql('0', INTEGER, exact=False), together).text}))", together, exact=False
+    )
 
 
 def _together(call: str, arguments: list[Sql], conversion: Conversion, *, nullable: bool) -> Sql:

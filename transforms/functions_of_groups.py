@@ -39,7 +39,9 @@ def _avg(arguments: list[Sql], conversion: Conversion) -> Sql:
         return Sql(f"AVG({value.text})", DOUBLE.with_nullable(nullable=True))
     precision = min(38, value.type.precision + 4)
     scale = min(value.type.scale + 4, precision)
-    return Sql(f"AVG({value.text})", ColumnType("decimal", nullable=True, precision=precision, scale=scale), exact=False)
+    return Sql(
+        f"AVG({value.text})", ColumnType("decimal", nullable=True, precision=precision, scale=scale), exact=False
+    )
 
 
 def _extreme(call: str, usage: str) -> None:
@@ -98,7 +100,9 @@ def _neighbour(name: str) -> None:
             raise Mismatch("takes a distance of 0 or more rows, written out")
         distance = small(others[0], conversion) if others else "1"
         if len(others) < 2:
-            return Sql(f"{name.upper()}({value.text}, {distance})", value.type.with_nullable(nullable=True), exact=value.exact)
+            return Sql(
+                f"{name.upper()}({value.text}, {distance})", value.type.with_nullable(nullable=True), exact=value.exact
+            )
         result = unify_values([value, others[1]]).with_nullable(nullable=any_null([value, others[1]]))
         first, default = conversion.cast(value, result).text, conversion.cast(others[1], result).text
         return Sql(f"{name.upper()}({first}, {distance}, {default})", result)
@@ -110,4 +114,6 @@ for _name in ("lag", "lead"):
 
 @define("first_value(value)", 1, kind="window", needs_order=True)
 def _first_value(arguments: list[Sql], conversion: Conversion) -> Sql:  # noqa: ARG001
-    return Sql(f"FIRST_VALUE({arguments[0].text})", arguments[0].type.with_nullable(nullable=True), exact=arguments[0].exact)
+    return Sql(
+        f"FIRST_VALUE({arguments[0].text})", arguments[0].type.with_nullable(nullable=True), exact=arguments[0].exact
+    )

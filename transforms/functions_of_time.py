@@ -44,7 +44,10 @@ def _field(field: str) -> None:
             value = want(arguments[0], ("timestamp",), conversion)
         else:
             value = moment(arguments[0], conversion)
-        return Sql(f"CAST({field.upper()}({local(value, conversion)}) AS BIGINT)", INTEGER.with_nullable(nullable=value.nullable))
+        return Sql(
+            f"CAST({field.upper()}({local(value, conversion)}) AS BIGINT)",
+            INTEGER.with_nullable(nullable=value.nullable),
+        )
 
 
 for _name in (*FIELDS_OF_DAYS, *FIELDS_OF_TIMES):
@@ -64,7 +67,7 @@ def _make_date(arguments: list[Sql], conversion: Conversion) -> Sql:
 def _to_date(arguments: list[Sql], conversion: Conversion) -> Sql:
     value = arguments[0]
     if len(arguments) == 1:
-        return conversion.cast(value, DATE, attempt=True)
+        return conversion.cast(value, DATE)
     parsed = f"TRY_TO_TIMESTAMP({text(value, conversion).text}, {checked_format(arguments[1])})"
     return Sql(f"CAST({parsed} AS DATE)", DATE.with_nullable(nullable=True))
 
@@ -73,7 +76,7 @@ def _to_date(arguments: list[Sql], conversion: Conversion) -> Sql:
 def _to_timestamp(arguments: list[Sql], conversion: Conversion) -> Sql:
     value = arguments[0]
     if len(arguments) == 1:
-        return conversion.cast(value, TIMESTAMP, attempt=True)
+        return conversion.cast(value, TIMESTAMP)
     parsed = f"TRY_TO_TIMESTAMP({text(value, conversion).text}, {checked_format(arguments[1])})"
     return Sql(conversion.instant(parsed), TIMESTAMP.with_nullable(nullable=True))
 
@@ -103,19 +106,25 @@ def _unit(given: str, kind: str) -> str:
 @define("date_add(date, days)", 2)
 def _date_add(arguments: list[Sql], conversion: Conversion) -> Sql:
     value = want(arguments[0], ("date",), conversion)
-    return Sql(f"DATE_ADD({value.text}, {small(arguments[1], conversion)})", DATE.with_nullable(nullable=any_null(arguments)))
+    return Sql(
+        f"DATE_ADD({value.text}, {small(arguments[1], conversion)})", DATE.with_nullable(nullable=any_null(arguments))
+    )
 
 
 @define("date_sub(date, days)", 2)
 def _date_sub(arguments: list[Sql], conversion: Conversion) -> Sql:
     value = want(arguments[0], ("date",), conversion)
-    return Sql(f"DATE_SUB({value.text}, {small(arguments[1], conversion)})", DATE.with_nullable(nullable=any_null(arguments)))
+    return Sql(
+        f"DATE_SUB({value.text}, {small(arguments[1], conversion)})", DATE.with_nullable(nullable=any_null(arguments))
+    )
 
 
 @define("add_months(date, months)", 2)
 def _add_months(arguments: list[Sql], conversion: Conversion) -> Sql:
     value = want(arguments[0], ("date",), conversion)
-    return Sql(f"ADD_MONTHS({value.text}, {small(arguments[1], conversion)})", DATE.with_nullable(nullable=any_null(arguments)))
+    return Sql(
+        f"ADD_MONTHS({value.text}, {small(arguments[1], conversion)})", DATE.with_nullable(nullable=any_null(arguments))
+    )
 
 
 @define("last_day(date)", 1)
@@ -127,7 +136,9 @@ def _last_day(arguments: list[Sql], conversion: Conversion) -> Sql:
 @define("datediff(end, start)", 2)
 def _datediff(arguments: list[Sql], conversion: Conversion) -> Sql:
     end, start = (want(value, ("date",), conversion) for value in arguments)
-    return Sql(f"CAST(DATEDIFF({end.text}, {start.text}) AS BIGINT)", INTEGER.with_nullable(nullable=any_null(arguments)))
+    return Sql(
+        f"CAST(DATEDIFF({end.text}, {start.text}) AS BIGINT)", INTEGER.with_nullable(nullable=any_null(arguments))
+    )
 
 
 @define("timestampadd(unit, number, timestamp)", 3, unit=True)

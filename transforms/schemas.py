@@ -81,7 +81,9 @@ class _Checks:
     def grouped(self, node: Node, columns: Columns, at: FieldPath) -> Columns | None:
         keys = self.chosen(node.group_by or [], columns, (*at, "group_by"))
         expressions = (node.aggregate or {}).items()
-        types = {name: self.typed(text, columns, (*at, "aggregate", name), aggregate=True) for name, text in expressions}
+        types = {
+            name: self.typed(text, columns, (*at, "aggregate", name), aggregate=True) for name, text in expressions
+        }
         for name in types:
             if name in (node.group_by or []):
                 self.report((*at, "aggregate", name), f"'{name}' is a column of group_by already.", [], None)
@@ -96,7 +98,13 @@ class _Checks:
         for name, text in (node.window or {}).items() if good else ():
             try:
                 found = compile_expression(
-                    text, columns, where="", window=True, partition_by=node.partition_by or [], order_by=order, timezone=self.timezone
+                    text,
+                    columns,
+                    where="",
+                    window=True,
+                    partition_by=node.partition_by or [],
+                    order_by=order,
+                    timezone=self.timezone,
                 )
                 result[name] = found.type
             except ExpressionError as error:
@@ -119,10 +127,20 @@ class _Checks:
         result = dict(left)
         for column, name in keep.items():
             if column not in right:
-                self.report((*at, "keep", column), f"there is no column '{column}' in '{node.join}'.{suggestion(column, right)}", right, None)
+                self.report(
+                    (*at, "keep", column),
+                    f"there is no column '{column}' in '{node.join}'.{suggestion(column, right)}",
+                    right,
+                    None,
+                )
                 good = False
             elif name in result:
-                self.report((*at, "keep", column), f"there is a column '{name}' already; give it another name in `keep`.", [], None)
+                self.report(
+                    (*at, "keep", column),
+                    f"there is a column '{name}' already; give it another name in `keep`.",
+                    [],
+                    None,
+                )
                 good = False
             else:
                 kind = right[column]
@@ -165,7 +183,9 @@ def nodes_in_order(pipeline: Pipeline) -> list[str]:
     ordered: list[str] = []
     waiting = dict(pipeline.nodes)
     while True:
-        ready = [name for name, node in waiting.items() if not any(read in waiting for read in (node.source, node.join))]
+        ready = [
+            name for name, node in waiting.items() if not any(read in waiting for read in (node.source, node.join))
+        ]
         if not ready:
             return ordered
         ordered += ready

@@ -14,8 +14,11 @@ from transforms.types import ColumnType
 
 NULL = ColumnType("null", nullable=True)
 DATE_TEXT = r"^\s*([0-9]{4}-[0-9]{1,2}-[0-9]{1,2})([ T].*)?$"
-ZONED_TEXT = r"^\s*[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?(Z|[+-][0-9]{2}:[0-9]{2})\s*$"
+ZONED_TEXT = (
+    r"^\s*[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?(Z|[+-][0-9]{2}:[0-9]{2})\s*$"
+)
 LOCAL_TEXT = r"^\s*[0-9]{4}-[0-9]{2}-[0-9]{2}([ T][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?)?\s*$"
+NUMBER_TEXT = r"^\s*[-+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]{1,2})?\s*$"
 INTEGER_DIGITS = 19
 
 
@@ -40,38 +43,33 @@ class Sql:
 
 @dataclass(frozen=True)
 class Conversion:
-    """How values are converted: in which time zone local times are, and whether text that does not fit ends the run
-    (strict) or becomes a missing value (lenient)."""
+    """How values are converted: local times are those of `timezone`; `lenient`: text is converted unasked where another
+    type is needed. What can't be converted is null, never the end of a run."""
 
     timezone: str
     lenient: bool
 
-    def cast(self, value: Sql, target: ColumnType, *, attempt: bool = False) -> Sql:
-        """`value` as `target`; `attempt`: what does not fit becomes null. Raises Mismatch for pairs that make no sense."""
-        attempt = attempt or self.lenient
+    def cast(self, value: Sql, target: ColumnType) -> Sql:
+        """`value` as `target`. Raises Mismatch for pairs that make no sense."""
         source = value.type
-        nullable = value.nullable or target.nullable or (attempt and source.kind != target.kind)
-        result = target.with_nullable(nullable=nullable)
+        safe = never_fails(value, target)
+        result = target.with_nullable(nullable=value.nullable or target.nullable or not safe)
         if source.kind == "null":
             return Sql(f"CAST(NULL AS {target.sql})", result)
         if source.base == target.base and value.exact:
             return Sql(value.text, result, literal=value.literal)
         if isinstance(value.literal, str) and target.kind in ("date", "timestamp"):
             return self._written_out(value.literal, result)
-        if "geopoint" in (source.kind, target.kind):
-            raise Mismatch(f"{spoken(source)} can't be converted to {spoken(target)}; write geopoint(lat, lon)")
-        word = "TRY_CAST" if attempt else "CAST"
+        if not convertible(source, target):
+            hint = "; write geopoint(lat, lon)" if target.kind == "geopoint" else ""
+            raise Mismatch(f"{spoken(source)} can't be converted to {spoken(target)}{hint}")
         if target.kind in ("string", "enum"):
             return Sql(f"CAST({self.local(value) if source.kind == 'timestamp' else value.text} AS STRING)", result)
         if source.kind in ("string", "enum"):
-            return Sql(self._from_text(value.text, target, word), result)
+            return Sql(self._from_text(value.text, target), result)
         if {source.kind, target.kind} == {"date", "timestamp"}:
             return Sql(self._between_days_and_instants(value, target), result)
-        if "date" in (source.kind, target.kind) or "timestamp" in (source.kind, target.kind):
-            raise Mismatch(f"{spoken(source)} can't be converted to {spoken(target)}")
-        if "boolean" in (source.kind, target.kind) and "integer" not in (source.kind, target.kind):
-            raise Mismatch(f"{spoken(source)} can't be converted to {spoken(target)}")
-        return Sql(f"{word}({value.text} AS {target.sql})", result)
+        return Sql(f"{'CAST' if safe else 'TRY_CAST'}({value.text} AS {target.sql})", result)
 
     def local(self, value: Sql) -> str:
         """A timestamp moved so that its fields, read as UTC, are those of the domain's clock."""
@@ -99,17 +97,45 @@ class Conversion:
             return f"CAST({self.local(value)} AS DATE)"
         return self.instant(f"CAST({value.text} AS TIMESTAMP)")
 
-    def _from_text(self, text: str, target: ColumnType, word: str) -> str:
+    def _from_text(self, text: str, target: ColumnType) -> str:
         """Text is held to ISO forms first: engines differ in what else they take (Sail reads `10:00` as today at ten)."""
-        otherwise = "NULL" if word == "TRY_CAST" else f"CONCAT('not a {target.kind}: ', {text})"
         if target.kind == "date":
             day = f"REGEXP_EXTRACT({text}, {quote(DATE_TEXT)}, 1)"
-            return f"{word}(IF({text} RLIKE {quote(DATE_TEXT)}, {day}, {otherwise}) AS DATE)"
+            return f"TRY_CAST(IF({text} RLIKE {quote(DATE_TEXT)}, {day}, NULL) AS DATE)"
         if target.kind == "timestamp":
-            zoned = f"{text} RLIKE {quote(ZONED_TEXT)}"
-            local = f"IF({text} RLIKE {quote(LOCAL_TEXT)}, {text}, {otherwise})"
-            return f"IF({zoned}, {word}({text} AS TIMESTAMP), {self.instant(f'{word}({local} AS TIMESTAMP)')})"
-        return f"{word}(TRIM({text}) AS {target.sql})"
+            zoned = f"IF({text} RLIKE {quote(ZONED_TEXT)}, {text}, NULL)"
+            local = f"IF({text} RLIKE {quote(LOCAL_TEXT)}, {text}, NULL)"
+            return f"COALESCE(TRY_CAST({zoned} AS TIMESTAMP), {self.instant(f'TRY_CAST({local} AS TIMESTAMP)')})"
+        if target.kind == "double":  # not NaN, not infinity: they have no canonical form
+            text = f"IF({text} RLIKE {quote(NUMBER_TEXT)}, {text}, NULL)"
+        return f"TRY_CAST(TRIM({text}) AS {target.sql})"
+
+
+def never_fails(value: Sql, target: ColumnType) -> bool:
+    """Whether every value of the type has a counterpart in the target."""
+    source = value.type
+    if target.kind in ("string", "enum", "double") and source.kind not in ("string", "enum"):
+        return True
+    if target.kind == "decimal" and source.kind in ("integer", "decimal"):
+        one = narrowed(value)
+        return target.scale >= one.scale and integer_digits(target) >= integer_digits(one)
+    if target.kind in ("date", "timestamp") and isinstance(value.literal, str):
+        return True
+    if source.kind == target.kind:
+        return source.kind != "decimal"
+    return {source.kind, target.kind} == {"string", "enum"} or source.kind in ("date", "timestamp", "boolean")
+
+
+def convertible(source: ColumnType, target: ColumnType) -> bool:
+    """Whether a conversion has a meaning."""
+    kinds = {source.kind, target.kind}
+    if "geopoint" in kinds:
+        return False
+    if kinds & {"string", "enum"} or kinds <= {"date", "timestamp"}:
+        return True
+    if kinds & {"date", "timestamp"}:
+        return False
+    return "boolean" not in kinds or "integer" in kinds or kinds == {"boolean"}
 
 
 def unify(types: list[ColumnType]) -> ColumnType:

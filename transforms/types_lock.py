@@ -95,9 +95,16 @@ def render(types: Mapping[str, Mapping[str, str]]) -> str:
 def _key(text: str) -> str:
     """A YAML scalar: plain where that is safe, else in double quotes (whose escapes are those of JSON)."""
     plain = text.removesuffix("?")
-    if plain.isascii() and plain.replace("_", "a").isalnum() and plain[0].isalpha() and plain.lower() not in ("null", "true", "false"):
+    if (
+        plain.isascii()
+        and plain.replace("_", "a").isalnum()
+        and plain[0].isalpha()
+        and plain.lower() not in ("null", "true", "false")
+    ):
         return text
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\r", "\\r").replace("\t", "\\t")
+    escaped = (
+        text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\r", "\\r").replace("\t", "\\t")
+    )
     return f'"{escaped}"'
 
 
@@ -115,7 +122,9 @@ def column_types(name: str, dataset: Dataset, locked: Mapping[str, str] | None) 
     for column in dataset.types:
         if column not in locked:
             detail = f"'{column}' is no column of {dataset.file}.{suggestion(column, locked)}"
-            raise ColumnsChanged("Unknown column", detail, where=f"datasets.{name}.types.{column}", allowed=list(locked))
+            raise ColumnsChanged(
+                "Unknown column", detail, where=f"datasets.{name}.types.{column}", allowed=list(locked)
+            )
     return overlay(locked, dataset.types)
 
 

@@ -52,7 +52,10 @@ def _ontology(domain: Domain, name: str) -> dict[str, Any]:
     snake, _, part = name.partition("/")
     object_type = domain.object_types[type_named(domain, snake)]
     if part == "links":
-        return {"key": object_type.key, "links": _links(object_type, ("to", "by", "inverse", "cardinality", "dangling"))}
+        return {
+            "key": object_type.key,
+            "links": _links(object_type, ("to", "by", "inverse", "cardinality", "dangling")),
+        }
     mapping = domain.mappings[object_type.name]
     return {
         "type": object_type.name,

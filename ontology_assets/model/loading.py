@@ -5,12 +5,15 @@ What a part means alone is checked here by its model; what parts mean together i
 
 from pathlib import Path
 from typing import Any
+from zoneinfo import available_timezones
 
 from pydantic import Field
 
 from ontology_assets.model.definitions import Domain, Label, Mapping, ObjectType, Owner
 from ontology_assets.model.references import check_references
+from ontology_assets.model.type_checks import check_types
 from transforms.definitions import Dataset, Definition, Name, Pipeline
+from transforms.types_lock import lock_path, read_types_lock
 from transforms.validation import field_names, validate
 from transforms.yaml_source import FieldPath, YamlSource, read_yaml, suggestion
 
@@ -73,6 +76,9 @@ def load_domain(path: Path) -> Domain:
     fill_defaults(sections, source)
     parts = {section: read_section(sections.get(section), section, source) for section in SECTIONS}
     check_references(source, parts)
+    locked = read_types_lock(lock_path(source.path)).types
+    timezone = file.timezone if file is not None and file.timezone in available_timezones() else "UTC"
+    check_types(source, parts, locked, timezone)
     source.raise_faults()
     assert file is not None  # noqa: S101 - faults were raised
     return Domain(
@@ -81,6 +87,7 @@ def load_domain(path: Path) -> Domain:
         owners=list(file.owners),
         timezone=file.timezone,
         description=file.description,
+        locked_types={name: dict(columns) for name, columns in locked.items()},
         **parts,
     )
 

@@ -1,0 +1,71 @@
+"""Contracts and expectations: each rule has the fields that it needs and no others, and patterns that end."""
+
+from collections.abc import Set
+
+from transforms.definitions import ColumnContract, Dataset, Expectation, Pipeline
+from transforms.patterns import pattern_fault
+from transforms.yaml_source import FieldPath, YamlSource, suggestion
+
+RULES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "row_count_between": ((), ("per", "min", "max")),
+    "conserves": (("sum", "of"), ()),
+    "values_between": (("column",), ("min", "max")),
+    "not_null": (("column",), ()),
+    "unique": (("columns",), ()),
+    "matches": (("column", "pattern"), ()),
+    "values_in": (("column", "values"), ()),
+}
+"""Rule -> fields that it needs, fields that it may have."""
+FIELDS = sorted({field for needed, optional in RULES.values() for field in (*needed, *optional)})
+
+
+def check_rules(source: YamlSource, at: FieldPath, part: Dataset | Pipeline, *, rows_of: Set[str]) -> None:
+    """Note what is wrong with the rules of a dataset or pipeline. `rows_of`: names whose rows `conserves` may count."""
+    for index, expectation in enumerate(part.expectations):
+        check_expectation(source, (*at, "expectations", index), expectation, rows_of)
+    for column, contract in (part.contract.columns if part.contract else {}).items():
+        check_column(source, (*at, "contract", "columns", column), contract)
+
+
+def check_expectation(source: YamlSource, at: FieldPath, expectation: Expectation, rows_of: Set[str]) -> None:
+    rule = expectation.rule
+    needed, optional = RULES[rule]
+    for field in FIELDS:
+        given = getattr(expectation, field) is not None
+        if field in needed and not given:
+            source.fault(at, f"the rule '{rule}' needs the field '{field}'.")
+        if given and field not in (*needed, *optional):
+            allowed = ["rule", "severity", *needed, *optional]
+            source.fault((*at, field), f"the rule '{rule}' has no field '{field}'.", allowed, key=True)
+    if "min" in optional:
+        check_bounds(source, at, expectation, needs_one=True)
+    if rule == "conserves" and not rows_of:
+        source.fault(
+            (*at, "rule"),
+            "conserves counts the rows of a node; datasets have none.",
+            sorted(set(RULES) - {"conserves"}),
+        )
+    elif rule == "conserves" and expectation.of is not None and expectation.of not in rows_of:
+        close = suggestion(expectation.of, rows_of)
+        source.fault((*at, "of"), f"there is no node or input '{expectation.of}'.{close}", sorted(rows_of))
+    if expectation.pattern is not None:
+        check_pattern(source, (*at, "pattern"), expectation.pattern)
+
+
+def check_column(source: YamlSource, at: FieldPath, contract: ColumnContract) -> None:
+    check_bounds(source, at, contract, needs_one=False)
+    if contract.matches is not None:
+        check_pattern(source, (*at, "matches"), contract.matches)
+
+
+def check_bounds(source: YamlSource, at: FieldPath, rule: Expectation | ColumnContract, *, needs_one: bool) -> None:
+    if rule.min is not None and rule.max is not None and rule.min > rule.max:
+        source.fault((*at, "max"), f"max ({rule.max}) is below min ({rule.min}).")
+    if needs_one and rule.min is None and rule.max is None:
+        source.fault(at, "min or max or both are needed.")
+
+
+def check_pattern(source: YamlSource, at: FieldPath, pattern: str) -> None:
+    fault = pattern_fault(pattern)
+    if fault:
+        source.fault(at, f"the pattern {fault}.")
