@@ -78,12 +78,11 @@ def envelope(
     )
 
 
-def publish(
+def publish(  # noqa: PLR0917 - read as one sentence
     log: EventLog,
     heads: Heads,
     asset: str,
     versions: Mapping[str, tuple[str, Mapping[str, int]]],
-    *,
     event_type: str,
     upstream: Mapping[str, Sequence[str]],
     metadata: Mapping[str, Any],
@@ -91,7 +90,7 @@ def publish(
 ) -> int:
     """Append the envelopes of the partitions whose data version is new, as one record; returns how many.
 
-    `versions`: partition -> (data version, counts). `upstream` and `details`: partition -> ids read, further properties;
+    `versions`: partition -> (data version, counts). `upstream` and `details`: partition -> ids read, more properties;
     a partition that is not named there has none.
     """
     made = [
@@ -132,22 +131,28 @@ def batch_id(made: Sequence[Materialization], known: Mapping[str, AssetVersion])
 
 def upstream_ids(heads: Heads, assets: Sequence[str], partition: str) -> list[str]:
     """Event ids of the latest envelopes of these assets: of the same partition, else of the unpartitioned whole."""
-    found = []
+    return upstream_by_partition(heads, assets, [partition])[partition]
+
+
+def upstream_by_partition(heads: Heads, assets: Sequence[str], partitions: Sequence[str]) -> dict[str, list[str]]:
+    """`upstream_ids` for many partitions: the heads are asked once an asset."""
+    found: dict[str, list[str]] = {partition: [] for partition in partitions}
     for asset in assets:
         known = heads.asset_versions(asset)
-        latest = known.get(partition) or known.get("")
-        if latest is not None:
-            found.append(latest.event_id)
+        for partition in partitions:
+            latest = known.get(partition) or known.get("")
+            if latest is not None:
+                found[partition].append(latest.event_id)
     return found
 
 
 def rows_of(version: AssetVersion) -> dict[str, int]:
     """The counts that an envelope carries."""
-    counts: dict[str, int] = orjson.loads(version.data)["state"]["properties"]["rows"]
+    counts: dict[str, int] = details_of(version)["rows"]
     return counts
 
 
 def details_of(version: AssetVersion) -> dict[str, Any]:
-    """All properties of an envelope's state, the further ones among them."""
+    """All properties that an envelope carries."""
     properties: dict[str, Any] = orjson.loads(version.data)["state"]["properties"]
     return properties

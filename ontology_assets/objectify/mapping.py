@@ -17,15 +17,13 @@ from resources.errors import SpiceError
 from resources.lake.base import Lake
 from resources.spark import delta, to_arrow
 from transforms.expressions import compile_expression
-from transforms.sql_values import Conversion, Mismatch, Sql, name, spoken
+from transforms.sql_values import Conversion, Mismatch, Sql, name, never_fails, spoken
 from transforms.types import ColumnType, parse_type, type_of_arrow
 from transforms.yaml_source import suggestion
 
 Session: TypeAlias = Any
 """A Spark Connect session (`resources.spark.session()`); its package is no import of this one, not even for a type."""
 ORIGIN = (PARTITION, ROW, LINE, SOURCE_FILE)
-LOSSLESS = {("integer", "double"), ("integer", "string"), ("date", "timestamp"), ("string", "enum"), ("enum", "string")}
-"""Conversions between kinds that every value survives."""
 
 
 class MappingRefused(SpiceError):
@@ -77,14 +75,14 @@ def source_columns(schema: pa.Schema) -> dict[str, str]:
     }
 
 
-def compile_mapping(domain: Domain, type_name: str, columns: Mapping[str, str]) -> Projection:
+def compile_mapping(domain: Domain, object_type: ObjectType, columns: Mapping[str, str]) -> Projection:
     """The projection of a mapping over the source's columns (name -> type). Raises MappingRefused, ExpressionError."""
-    object_type, mapping = domain.object_types[type_name], domain.mappings[type_name]
-    where = f"mappings.{type_name}"
+    mapping = domain.mappings[object_type.name]
+    where = f"mappings.{object_type.name}"
     unknown = [one for one in mapping.set if one not in object_type.properties]
     if unknown:
         hint = suggestion(unknown[0], object_type.properties)
-        detail = f"{type_name} has no property '{unknown[0]}'.{hint}"
+        detail = f"{object_type.name} has no property '{unknown[0]}'.{hint}"
         raise MappingRefused(detail, where=f"{where}.set.{unknown[0]}", allowed=list(object_type.properties))
     conversion = Conversion(domain.timezone, lenient=False)
     properties = []
@@ -101,14 +99,14 @@ def compile_mapping(domain: Domain, type_name: str, columns: Mapping[str, str]) 
             value, used = Sql(compiled.sql, parse_type(compiled.type)), compiled.columns
         sql, failed = _as_declared(value, declared.parsed, conversion, place)
         properties.append(MappedProperty(prop, sql, failed, used))
-    return Projection(object_type, mapping.source, tuple(properties), _occurred_at(domain, type_name, columns))
+    return Projection(object_type, mapping.source, tuple(properties), _occurred_at(domain, object_type.name, columns))
 
 
 def read_mapped(
     spark: Session,
     lake: Lake,
     domain: Domain,
-    type_name: str,
+    object_type: ObjectType,
     partitions: Sequence[str],
     *,
     only: Collection[str] | None = None,
@@ -118,16 +116,24 @@ def read_mapped(
     With `_partition` and, where the source has them, `_row`, `_line`, `_source_file`; `_occurred_at` where the mapping
     says it. `only`: these properties and no `_occurred_at`.
     """
-    schema = lake.schema(domain.mappings[type_name].source)
-    projection = compile_mapping(domain, type_name, source_columns(schema))
+    schema = lake.schema(domain.mappings[object_type.name].source)
+    projection = compile_mapping(domain, object_type, source_columns(schema))
     partitioned = PARTITION in schema.names
     origin = [name(column) for column in ORIGIN if column in schema.names]
     frame = delta(spark, lake.path(projection.source), list(partitions) if partitioned else None)
     rows = to_arrow(frame.selectExpr(*projection.selection(only), *origin))
-    rows = typed(projection.object_type, rows)
+    rows = typed(object_type, rows)
     if not partitioned:
         rows = rows.append_column(PARTITION, pa.repeat(pa.scalar("", pa.string()), rows.num_rows))
     return rows
+
+
+def read_links(
+    spark: Session, lake: Lake, domain: Domain, object_type: ObjectType, partitions: Sequence[str]
+) -> pa.Table:
+    """Of the same rows only what ids and link targets are made of."""
+    only = {*object_type.key, *(part for link in object_type.links.values() for part in link.by)}
+    return read_mapped(spark, lake, domain, object_type, partitions, only=only)
 
 
 def typed(object_type: ObjectType, rows: pa.Table) -> pa.Table:
@@ -148,10 +154,10 @@ def _as_declared(value: Sql, declared: ColumnType, conversion: Conversion, place
     source = value.type
     _refuse_loss(source, declared, place)
     try:
-        cast = conversion.cast(value, declared, attempt=True)
+        cast = conversion.cast(value, declared)
     except Mismatch as mismatch:
         raise MappingRefused(f"{mismatch}, but the property is {declared.base}", where=place) from mismatch
-    if source.base == declared.base or (source.kind, declared.kind) in LOSSLESS or declared.kind == "string":
+    if source.base == declared.base or never_fails(value, declared):
         return cast.text, None
     failed = f"CASE WHEN {value.text} IS NOT NULL AND {cast.text} IS NULL THEN CAST({value.text} AS STRING) END"
     return cast.text, failed
