@@ -26,7 +26,6 @@ from dagster._core.storage.event_log.schema import SqlEventLogStorageTable
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import (
     INDEX_SHARD_NAME,
     SqliteEventLogStorage,
-    SqliteEventLogStorageWatchdog,
 )
 from dagster._core.storage.runs.sqlite.sqlite_run_storage import SqliteRunStorage
 from dagster._core.storage.schedules.sqlite.sqlite_schedule_storage import SqliteScheduleStorage
@@ -34,10 +33,9 @@ from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
 from dagster._serdes import ConfigurableClassData
 from sqlalchemy.engine import Connection
 from sqlalchemy.pool import NullPool
-from watchdog.events import EVENT_TYPE_MODIFIED, FileSystemEvent
-from watchdog.observers import Observer
 
 from resources.dagster_shard import BUSY_SECONDS, Shard, has_tables
+from resources.dagster_watch import RunWatches
 from resources.instance import EVENT_BATCH_SIZE
 
 MAX_RUN_SHARDS = 8
@@ -54,6 +52,9 @@ class BatchedSqliteEventLogStorage(SqliteEventLogStorage):
         self._shards: OrderedDict[str, Shard] = OrderedDict()
         self._shards_lock = threading.Lock()
         self._known_tables: set[str] = set()
+        self._run_watches = RunWatches(
+            lambda run_id, cursor, limit: self.get_records_for_run(run_id, cursor, limit=limit)
+        )
         super().__init__(base_dir, inst_data)
 
     @classmethod
@@ -118,19 +119,17 @@ class BatchedSqliteEventLogStorage(SqliteEventLogStorage):
                 Path(self.path_for_shard(run_id) + suffix).unlink(missing_ok=True)
 
     def watch(self, run_id: str, cursor: str | None, callback: EventHandlerFn) -> None:
-        observer: Any = self._obs
-        if observer is None:
-            observer = self._obs = Observer()  # type: ignore[assignment]  # declared as None by the stock class
-            observer.start()
-        handler = _ShardWatchdog(self, run_id, callback, cursor)
-        self._watchers[run_id][callback] = (handler, observer.schedule(handler, self._base_dir, recursive=True))
+        self._run_watches.add(run_id, cursor, callback)
+
+    def end_watch(self, run_id: str, handler: EventHandlerFn) -> None:
+        self._run_watches.remove(run_id, handler)
 
     def wipe(self) -> None:
         self._close_all()
         super().wipe()
 
     def dispose(self) -> None:
-        super().dispose()
+        self._run_watches.end()
         self._close_all()
 
     @contextmanager
@@ -230,18 +229,6 @@ class EmbeddedStorage(DagsterSqliteStorage):
     @classmethod
     def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Any) -> "EmbeddedStorage":
         return cls(inst_data=inst_data, **config_value)
-
-
-class _ShardWatchdog(SqliteEventLogStorageWatchdog):
-    """Tells a run's page of new events.
-
-    A connection that stays open leaves new rows in the write-ahead log until a checkpoint; the stock class, which
-    closes its connection after each event, has them in the main file at once and watches only that.
-    """
-
-    def dispatch(self, event: FileSystemEvent) -> None:
-        if event.event_type == EVENT_TYPE_MODIFIED and event.src_path in {self._log_path, f"{self._log_path}-wal"}:
-            self._process_log()
 
 
 def _kind(event: EventLogEntry) -> DagsterEventType | None:
