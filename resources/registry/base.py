@@ -19,7 +19,7 @@ TTL_SECONDS = 4.0
 """A lease that was not renewed for this long is lost: eight missed renewals."""
 
 
-class RegistryUnavailable(SpiceError):  # noqa: N818  named by what happened
+class RegistryUnavailable(SpiceError):
     """The registry's store can't be read or written just now (locked for long, disk full, file not a database)."""
 
     def __init__(self, where: str, detail: str) -> None:

@@ -8,11 +8,11 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from resources.clock import Now, utc_now
 from resources.registry.base import TTL_SECONDS, Lease, Mark, Registry, RegistryUnavailable, this_host
@@ -53,7 +53,8 @@ marks = sa.Table(
 class SqlRegistry(Registry):
     def __init__(self, engine: sa.Engine, *, now: Now = utc_now) -> None:
         self._engine = engine.execution_options(isolation_level="AUTOCOMMIT")
-        self._insert: Any = postgresql.insert if engine.dialect.name == "postgresql" else sqlite.insert
+        # The dialects' own INSERTs know ON CONFLICT; only the module of the engine at hand is loaded.
+        self._insert: Any = import_module(f"sqlalchemy.dialects.{engine.dialect.name}").insert
         self._now = now
         self._host = this_host()
         with self._connection() as connection:

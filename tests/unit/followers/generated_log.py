@@ -3,12 +3,11 @@
 Eleven aggregates take turns. `last` is the end, or a file that holds it and that a test rewrites to make the log grow.
 """
 
-import hashlib
-import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
@@ -37,32 +36,34 @@ class GeneratedLog:
 
 def batch(first: int, last: int, domain: str = "harbour") -> pa.RecordBatch:
     """Events `first` to `last`, both included."""
-    rows = [event(position, domain) for position in range(first, last + 1)]
-    return pa.RecordBatch.from_pylist(rows, schema=SCHEMA)
+    positions = range(first, last + 1)
+    columns = {name: [make(position, domain) for position in positions] for name, make in FIELDS.items()}
+    arrays = [pa.array(columns.get(field.name) or [None] * len(positions), field.type) for field in SCHEMA]
+    return pa.RecordBatch.from_arrays(arrays, schema=SCHEMA)
 
 
-def event(position: int, domain: str = "harbour") -> dict[str, object]:
-    aggregate, sequence = (position - 1) % AGGREGATES, (position - 1) // AGGREGATES + 1
-    data = f'{{"state":{{"properties":{{"n":{position}}}}}}}'
-    return {
-        "event_id": str(uuid.uuid5(uuid.NAMESPACE_OID, f"{domain} {position}")),
-        "event_type": "ObjectCreated" if sequence == 1 else "ObjectUpdated",
-        "domain": domain,
-        "branch": "main",
-        "aggregate_type": "Ship",
-        "aggregate_id": f"ship/{aggregate}",
-        "sequence_number": sequence,
-        "occurred_at": START + timedelta(microseconds=position),
-        "recorded_at": START + timedelta(days=1),
-        "schema_version": "1",
-        "data": data,
-        "metadata": "{}",
-        "state_hash": hashlib.sha256(data.encode()).hexdigest(),
-        "position": position,
-        "bucket": "00",
-        "batch_id": "b",
-    }
+def event(position: int, domain: str = "harbour") -> dict[str, Any]:
+    return {name: make(position, domain) for name, make in FIELDS.items()}
 
+
+FIELDS: dict[str, Callable[[int, str], Any]] = {
+    "event_id": lambda position, domain: f"{domain}-{position:032x}",
+    "event_type": lambda position, _: "ObjectCreated" if position <= AGGREGATES else "ObjectUpdated",
+    "domain": lambda _, domain: domain,
+    "branch": lambda *_: "main",
+    "aggregate_type": lambda *_: "Ship",
+    "aggregate_id": lambda position, _: f"ship/{(position - 1) % AGGREGATES}",
+    "sequence_number": lambda position, _: (position - 1) // AGGREGATES + 1,
+    "occurred_at": lambda position, _: START + timedelta(microseconds=position),
+    "recorded_at": lambda *_: START + timedelta(days=1),
+    "schema_version": lambda *_: "1",
+    "data": lambda position, _: f'{{"state":{{"properties":{{"n":{position}}}}}}}',
+    "metadata": lambda *_: "{}",
+    "state_hash": lambda position, _: f"{position:064x}",
+    "position": lambda position, _: position,
+    "bucket": lambda *_: "00",
+    "batch_id": lambda *_: "b",
+}
 
 _TIME = pa.timestamp("us", "UTC")
 SCHEMA = pa.schema(

@@ -1,0 +1,148 @@
+"""Relay a year of events to the embedded topic, against bare sqlite3 `executemany` of the same rows.
+
+`python -m tests.benchmarks.bench_relay [--events N]` prints one JSON line a figure. Each side runs in a process of
+its own.
+"""
+
+import argparse
+import hashlib
+import json
+import resource
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import pyarrow as pa
+
+from ontology_assets.cloudevents import messages
+from ontology_assets.events.envelope import DRAFT_SCHEMA, Draft, bucket_of, derived_id
+from ontology_assets.events.heads import Heads
+from ontology_assets.events.log import EventLog
+from ontology_assets.followers.follow import catch_up
+from ontology_assets.followers.relay import Relay
+from resources.lean_arrow import keep_pandas_out
+from resources.object_store.local import LocalObjectStore
+from resources.registry.sql import SqliteRegistry
+from resources.topic.sqlite import SqliteTopic
+
+DOMAIN = "bench"
+YEAR = 373_107
+CHUNK = 31_000
+"""Events of a record: about a month of the sample data."""
+
+
+def write_log(home: Path, events: int) -> None:
+    log = open_log(home)
+    heads = Heads(home / "heads.sqlite", log)
+    for first in range(0, events, CHUNK):
+        rows = [draft_row(number) for number in range(first, min(first + CHUNK, events))]
+        draft = Draft(batch=derived_id("bench", str(first)), events=pa.Table.from_pylist(rows, schema=DRAFT_SCHEMA))
+        log.append(heads, lambda _, draft=draft: draft)
+
+
+def draft_row(number: int) -> dict[str, object]:
+    """As large as an object of the sample data with its 19 properties and 5 links."""
+    properties = {f"property_{letter}": number * 7 % 2_400 for letter in "abcdefghijklm"}
+    names = {f"name_{letter}": f"N{number % 4_000:05d}" for letter in "abcdef"}
+    links = {f"link_{letter}": [f"X{number % 100}"] for letter in "abcde"}
+    state = json.dumps({"links": links, "properties": {**names, **properties}}, separators=(",", ":"), sort_keys=True)
+    key = f"B6/{number}/JFK/2013-01-01T11%3A00%3A00Z"
+    return {
+        "event_id": derived_id("bench", key),
+        "event_type": "ObjectCreated",
+        "aggregate_type": "Thing",
+        "aggregate_id": key,
+        "sequence_number": 1,
+        "occurred_at": None,
+        "data": f'{{"state":{state}}}',
+        "metadata": '{"run_id":"bench"}',
+        "state_hash": hashlib.sha256(state.encode()).hexdigest(),
+        "bucket": bucket_of(key),
+        "owner": "ontology/thing/objects@2013-01-01",
+    }
+
+
+def open_log(home: Path) -> EventLog:
+    return EventLog(LocalObjectStore(home / "objects"), DOMAIN)
+
+
+def relay(home: Path) -> dict[str, float]:
+    began = time.perf_counter()
+    registry = SqliteRegistry(home / "registry.sqlite")
+    done = catch_up(open_log(home), Relay(SqliteTopic(home / "topic.sqlite"), DOMAIN), registry, owner="bench")
+    return {"events": done.events, "seconds": time.perf_counter() - began, "topic_mb": size(home / "topic.sqlite")}
+
+
+def decode(home: Path) -> dict[str, float]:
+    """Reading the log and naming its fields as messages, without writing."""
+    began = time.perf_counter()
+    events = sum(messages(batch).num_rows for batch in open_log(home).events())
+    return {"events": events, "seconds": time.perf_counter() - began}
+
+
+def bare(home: Path) -> dict[str, float]:
+    """The messages as tuples, made beforehand, into one table with the same pragmas and transactions."""
+    columns = ("key", "ce_id", "ce_type", "ce_source", "ce_time", "ce_position", "ce_sequence", "ce_statehash", "data")
+    batches = []
+    for batch in open_log(home).events():
+        ready = messages(batch)
+        values = [
+            (ready.column(name).view(pa.int64()) if name == "ce_time" else ready.column(name)).to_pylist()
+            for name in columns
+        ]
+        batches.append(list(zip(*values, strict=True)))
+    connection = sqlite3.connect(home / "bare.sqlite", isolation_level=None)
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=FULL")
+    connection.execute(f"CREATE TABLE messages (offset INTEGER PRIMARY KEY, {', '.join(columns)})")
+    began = time.perf_counter()
+    for rows in batches:
+        connection.execute("BEGIN")
+        connection.executemany("INSERT INTO messages VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+        connection.execute("COMMIT")
+    return {
+        "events": sum(map(len, batches)),
+        "seconds": time.perf_counter() - began,
+        "topic_mb": size(home / "bare.sqlite"),
+    }
+
+
+def size(path: Path) -> float:
+    return round(path.stat().st_size / 1e6, 1)
+
+
+SIDES = {"relay": relay, "decode": decode, "bare": bare}
+
+
+def run_side(side: str, home: Path) -> dict[str, float]:
+    command = [sys.executable, "-m", "tests.benchmarks.bench_relay", "--side", side, "--home", str(home)]
+    figures: dict[str, float] = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    print(json.dumps({"figure": side, **figures}), flush=True)
+    return figures
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--events", type=int, default=YEAR)
+    parser.add_argument("--side", choices=SIDES)
+    parser.add_argument("--home", type=Path)
+    given = parser.parse_args()
+    if given.side:
+        keep_pandas_out()
+        figures = SIDES[given.side](given.home)
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
+        print(json.dumps({**figures, "peak_rss_mb": round(peak)}))
+        return
+    with tempfile.TemporaryDirectory(prefix="spice-bench-") as folder:
+        home = Path(folder)
+        write_log(home, given.events)
+        figures = {side: run_side(side, home) for side in ("decode", "bare", "relay")}
+        ratio = figures["bare"]["seconds"] / figures["relay"]["seconds"]
+        print(json.dumps({"figure": "relay against bare executemany", "ratio": round(ratio, 2), "at_least": 0.6}))
+
+
+if __name__ == "__main__":
+    main()
