@@ -13,11 +13,10 @@ from typing import Any
 from dagster import DagsterEventType, DagsterInstance, RunsFilter
 from dagster._core.storage.dagster_run import FINISHED_STATUSES
 
-from gateway.home_format import is_part
+from gateway.home_format import is_part, sole_user
 from resources.errors import SpiceError
 from resources.home import Home
 from resources.instance import open_instance
-from resources.locks import exclusive
 
 KEPT_EVENTS = {
     DagsterEventType.ASSET_MATERIALIZATION,
@@ -86,11 +85,12 @@ def disk(home: Home) -> list[DiskPart]:
 
 
 def reset_plan(home: Home) -> ResetPlan:
-    """What `reset` would remove: all that this program has written, never `sources` nor foreign files."""
+    """What `reset` would remove: all that this program has written but its locks, never `sources` nor foreign files."""
     if not home.format_file.exists():
         raise SpiceError("No data home", f"{home.root} has no format file, so it stays untouched.", where="--home")
-    kept = [entry.name for entry in sorted(home.root.iterdir()) if not _is_ours(entry.name)]
-    ours = {entry.name for entry in home.root.iterdir()} - set(kept)
+    names = sorted(entry.name for entry in home.root.iterdir() if entry.name != home.locks.name)
+    kept = [name for name in names if not is_part(name) or name == home.sources.name]
+    ours = set(names) - set(kept)
     removed = []
     for part in disk(home):
         paths = tuple(name for name in part.paths if name in ours)
@@ -103,9 +103,9 @@ def reset_plan(home: Home) -> ResetPlan:
 
 
 def reset(home: Home) -> ResetPlan:
-    """Remove what `reset_plan` names. Refused while `spice dev` serves the home."""
+    """Remove what `reset_plan` names. Refused while `spice dev` serves the home or a run writes into it."""
     plan = reset_plan(home)
-    with exclusive(home.locks, "dev", holder="spice reset", wait_seconds=0):
+    with sole_user(home, "spice reset"):
         names = [name for part in plan.removed for name in part.paths]
         # The format file goes last: a reset that was killed can be repeated.
         for name in sorted(names, key=lambda name: (name == "format", name)):
@@ -137,10 +137,6 @@ def prune(home: Home, *, days: int = 7, now: datetime | None = None) -> Pruned:
 def _made_something(instance: DagsterInstance, run_id: str) -> bool:
     found: Any = instance.get_records_for_run(run_id, of_type=KEPT_EVENTS, limit=1)
     return bool(found.records)
-
-
-def _is_ours(name: str) -> bool:
-    return is_part(name) and name != "sources"
 
 
 def _size(path: Path) -> tuple[int, int]:

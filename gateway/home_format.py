@@ -6,7 +6,8 @@
 
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -111,15 +112,25 @@ def upgrade(
     steps += ["Dagster's instance migrate"] if has_instance else []
     if dry_run or not (due or has_instance):
         return Upgrade(found, steps, None)
-    with exclusive(home.locks, "dev", holder="spice upgrade", wait_seconds=0):
+    with sole_user(home, "spice upgrade"):
         backup = _copy(home, found) if due else None
         for migration in due:
             migration.apply(home)
             write_format(home, migration.since + 1)
-        if has_instance:
-            with open_instance(home) as instance:
-                instance.upgrade()
+    if has_instance:  # outside: opening an instance takes a lock itself
+        with open_instance(home) as instance:
+            instance.upgrade()
     return Upgrade(found, steps, backup)
+
+
+@contextmanager
+def sole_user(home: Home, holder: str) -> Iterator[None]:
+    """Hold every lock of a home while the block runs; SpiceError names the process that works on it."""
+    names = {path.name.removesuffix(".lock") for path in home.locks.glob("*.lock")} | {"dev"}
+    with ExitStack() as stack:
+        for name in sorted(names):
+            stack.enter_context(exclusive(home.locks, name, holder=holder, wait_seconds=0))
+        yield
 
 
 def _copy(home: Home, found: int) -> Path:
