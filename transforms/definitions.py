@@ -1,8 +1,8 @@
 """What a domain file says about tables: datasets, pipelines, their contracts and expectations.
 
-Values only. How a file is read, and how an error names its line, is in `transforms.yaml_source` and `transforms.validation`;
-what things *are* (object types, mappings) is in `ontology_assets.model`. The descriptions here are the reference that users
-read (`docs/definitions.md` is written from them).
+Values only. How a file is read, and how an error names its line, is in `transforms.yaml_source` and
+`transforms.validation`; what things *are* (object types, mappings) is in `ontology_assets.model`. The descriptions here
+are the reference that users read (`docs/definitions.md` is written from them).
 """
 
 import re
@@ -12,18 +12,19 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, Strict
 from pydantic_core import PydanticCustomError
 
-from transforms.types import ALLOWED_COLUMN_TYPES, ColumnType, parse_type
+from transforms.types import ALLOWED_COLUMN_TYPES, parse_type
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 Column = Annotated[str, Field(min_length=1, max_length=255)]
 Number = int | float
+Rule = Literal["row_count_between", "conserves", "values_between", "not_null", "unique", "matches", "values_in"]
 ISO_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 ORDERING = re.compile(r"(?P<column>.+?)(\s+(?P<way>asc|desc))?", re.IGNORECASE)
 
 
 def _iso_day(value: Any) -> Any:
     """Only text like 2013-01-31 is a date: the model's own rules also take numbers as seconds since 1970."""
-    if isinstance(value, str) and ISO_DAY.fullmatch(value) is None or isinstance(value, int | float):
+    if isinstance(value, int | float) or (isinstance(value, str) and not ISO_DAY.fullmatch(value)):
         raise PydanticCustomError("not_a_day", "is not a date; write it as 2013-01-31")
     return value
 
@@ -41,7 +42,7 @@ def _column_type(text: str) -> str:
     return text
 
 
-Day = Annotated[date, Strict(False), BeforeValidator(_iso_day)]
+Day = Annotated[date, Strict(strict=False), BeforeValidator(_iso_day)]
 ColumnTypeText = Annotated[str, AfterValidator(_column_type)]
 
 
@@ -77,11 +78,9 @@ class DayPartition(Definition):
 class Expectation(Definition):
     """One rule over a table, evaluated by Great Expectations."""
 
-    rule: Literal["row_count_between", "conserves", "values_between", "not_null", "unique", "matches", "values_in"] = (
-        Field(
-            description="`row_count_between` (per, min, max) · `conserves` (sum, of) · `values_between` (column, min, max) · "
-            "`not_null` (column) · `unique` (columns) · `matches` (column, pattern) · `values_in` (column, values)."
-        )
+    rule: Rule = Field(
+        description="`row_count_between` (per, min, max) · `conserves` (sum, of) · `values_between` (column, min, max) "
+        "· `not_null` (column) · `unique` (columns) · `matches` (column, pattern) · `values_in` (column, values)."
     )
     severity: Literal["block", "warn"] = Field(
         default="block", description="`block` holds back everything downstream; `warn` only reports."
@@ -136,8 +135,8 @@ class Dataset(Definition):
     )
     types: dict[Column, ColumnTypeText] = Field(
         default_factory=dict,
-        description="Declared types of columns (`string`, `integer`, `double`, `boolean`, `date`, `timestamp`, `decimal(p,s)`; "
-        "a trailing `?` = may be absent). The others are inferred once and kept in `types.lock`.",
+        description="Declared types of columns (`string`, `integer`, `double`, `boolean`, `date`, `timestamp`, "
+        "`decimal(p,s)`; a trailing `?` = may be absent). The others are inferred once and kept in `types.lock`.",
     )
     contract: Contract | None = Field(
         default=None, description="What consumers of `clean/<name>` rely on; always blocking."

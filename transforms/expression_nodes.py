@@ -6,95 +6,24 @@ from typing import Any
 
 from sqlglot import exp
 
-from resources.errors import SpiceError
-from transforms.functions import BOOLEAN, FUNCTIONS, Function, checked_pattern, integer, number, text, want
-from transforms.sql_values import (
-    NULL,
-    Conversion,
-    Mismatch,
-    Sql,
-    integer_digits,
-    name,
-    narrowed,
-    quote,
-    spoken,
-    unify,
-    unify_values,
+from transforms.expression_errors import Fault, place_of
+from transforms.expression_parts import (
+    ARITHMETIC,
+    COMPARISONS,
+    INTERVALS,
+    MAX_INTEGER,
+    REFUSED,
+    SECONDS,
+    arithmetic_type,
+    cast_target,
+    function_of,
+    in_count,
+    interval,
 )
-from transforms.types import SIMPLE, ColumnType, parse_type
+from transforms.functions import BOOLEAN, FUNCTIONS, Function, checked_pattern, integer, number, text, want
+from transforms.sql_values import NULL, Conversion, Mismatch, Sql, name, quote, spoken, unify, unify_values
+from transforms.types import ColumnType
 from transforms.yaml_source import suggestion
-
-MAX_INTEGER = 2**63 - 1
-COMPARISONS = {
-    exp.EQ: "=",
-    exp.NEQ: "<>",
-    exp.LT: "<",
-    exp.LTE: "<=",
-    exp.GT: ">",
-    exp.GTE: ">=",
-    exp.NullSafeEQ: "<=>",
-}
-ARITHMETIC = {exp.Add: "+", exp.Sub: "-", exp.Mul: "*", exp.Div: "/", exp.Mod: "%", exp.IntDiv: "DIV"}
-TYPE_NAMES = {
-    "INT": "integer",
-    "BIGINT": "integer",
-    "DOUBLE": "double",
-    "TEXT": "string",
-    "VARCHAR": "string",
-    "BOOLEAN": "boolean",
-    "DATE": "date",
-    "TIMESTAMP": "timestamp",
-    "TIMESTAMPTZ": "timestamp",
-    "DECIMAL": "decimal",
-}
-CAST_TARGETS = [*SIMPLE, "decimal(p,s)"]
-REFUSED = {
-    exp.Subquery: "a query inside an expression is not allowed; join the other table in a node of its own",
-    exp.Select: "a query is not an expression; the nodes of the pipeline say what is read",
-    exp.Exists: "a query inside an expression is not allowed",
-    exp.Lambda: "functions with -> are not allowed",
-    exp.JSONExtract: "functions with -> are not allowed",
-    exp.Star: "'*' is not allowed here (only count(*))",
-    exp.Alias: "something stands behind the expression; is an operator missing? (The result's name is the key in the file)",
-    exp.Aliases: "something stands behind the expression; is an operator missing?",
-    exp.Window: "OVER is not written here: the node's `partition_by` and `order_by` are the window",
-    exp.Parameter: "parameters and templates are not allowed",
-    exp.Placeholder: "parameters and templates are not allowed",
-    exp.Concat: "two texts stand side by side; a quote inside text is written \\'",
-    exp.Bracket: "'[ ]' is not allowed",
-    exp.Dot: "functions have no prefix; only those in the list exist",
-    exp.Distinct: "DISTINCT stands only in count(DISTINCT ...)",
-}
-INTERVALS = {
-    "DAY": ("DAY", 1),
-    "WEEK": ("DAY", 7),
-    "MONTH": ("MONTH", 1),
-    "QUARTER": ("MONTH", 3),
-    "YEAR": ("MONTH", 12),
-}
-SECONDS = {"SECOND": 1, "MINUTE": 60, "HOUR": 3600, "DAY": 86400, "WEEK": 604800}
-
-
-class Fault(Exception):  # noqa: N818 - becomes an ExpressionError, which knows the text and the place in the file
-    """What is wrong, at a column (from 1) of the expression's text where that is known."""
-
-    def __init__(self, detail: str, column: int | None = None, allowed: list[str] | None = None) -> None:
-        super().__init__(detail)
-        self.detail, self.column, self.allowed = detail, column, allowed
-
-
-class ExpressionError(SpiceError):
-    """An expression that is refused. `column` is its column in the text, from 1."""
-
-    kind = "urn:spice:expression-error"
-
-    def __init__(self, fault: Fault, expression: str, where: str) -> None:
-        self.column, self.fault_detail = fault.column, fault.detail
-        shown = expression if len(expression) <= 120 else expression[:117] + "..."
-        shown = "".join(character if character.isprintable() else " " for character in shown)
-        place = f" at column {fault.column}" if fault.column else ""
-        detail = f"{fault.detail.rstrip('.')} (in `{shown}`{place})."
-        super().__init__("Expression error", detail, where=where, allowed=fault.allowed)
 
 
 @dataclass(frozen=True)
@@ -108,12 +37,6 @@ class Scope:
     ordered: bool
 
 
-def place_of(node: exp.Expression) -> int | None:
-    """Column (from 1) of the first character of a node, as far as its parts know it."""
-    starts = [part.meta["start"] for part in node.walk() if "start" in part.meta]
-    return min(starts) + 1 if starts else None
-
-
 class Walker:
     """One walk. Afterwards `used` has the columns; `aggregated`, `windowed` say whether such functions were met."""
 
@@ -124,14 +47,14 @@ class Walker:
         self.inside_group = False
 
     @staticmethod
-    def check_known(node: exp.Expression) -> None:
+    def check_known(node: exp.Expr) -> None:
         """Refuse kinds of nodes and functions that no expression may have."""
-        if type(node) in REFUSED and not (type(node) in (exp.Star, exp.Distinct) and _in_count(node)):
+        if type(node) in REFUSED and not (type(node) in (exp.Star, exp.Distinct) and in_count(node)):
             raise Fault(REFUSED[type(node)], place_of(node))
         if isinstance(node, exp.Anonymous):
             function_of(node)
 
-    def render(self, node: exp.Expression) -> Sql:
+    def render(self, node: exp.Expr) -> Sql:
         """The SQL of a node. Raises Fault with the innermost place that is known."""
         if type(node) in REFUSED:
             raise Fault(REFUSED[type(node)], place_of(node))
@@ -189,7 +112,7 @@ class Walker:
     def paren(self, node: exp.Paren) -> Sql:
         return self.render(node.this)
 
-    def condition(self, node: exp.Expression) -> Sql:
+    def condition(self, node: exp.Expr) -> Sql:
         value = self.render(node)
         try:
             return want(value, ("boolean",), self.conversion)
@@ -207,7 +130,7 @@ class Walker:
         value = self.condition(node.this)
         return Sql(f"(NOT {value.text})", value.type)
 
-    def together(self, nodes: list[exp.Expression]) -> tuple[list[str], bool]:
+    def together(self, nodes: list[exp.Expr]) -> tuple[list[str], bool]:
         """Values brought to one type, and whether one of them may be null."""
         values = [self.render(node) for node in nodes]
         values = self.moments_written_out(values)
@@ -290,7 +213,7 @@ class Walker:
         result = arithmetic_type(kind, left, right)
         divisor_known = bool(right.literal)
         divides = kind in (exp.Div, exp.Mod, exp.IntDiv)
-        if result.kind == "double" or kind is exp.Div and result.kind == "integer":
+        if result.kind == "double" or (kind is exp.Div and result.kind == "integer"):
             left, right = (self.conversion.cast(value, ColumnType("double")) for value in (left, right))
         elif result.kind == "integer":
             left, right = (self.conversion.cast(value, ColumnType("integer")) for value in (left, right))
@@ -404,70 +327,7 @@ class Walker:
             raise Fault(f"{node.name}(): {mismatch}; it is {function.usage}", place_of(node)) from mismatch
 
 
-def _in_count(node: exp.Expression) -> bool:
-    return isinstance(node.parent, exp.Anonymous) and node.parent.name.lower() == "count"
-
-
-def function_of(node: exp.Anonymous) -> tuple[str, Function]:
-    """The function that a call names. Raises Fault with those that exist."""
-    key = node.name.lower()
-    if not isinstance(node.this, str) or key not in FUNCTIONS:
-        raise Fault(f"there is no function '{key}'.{suggestion(key, FUNCTIONS)}", place_of(node), sorted(FUNCTIONS))
-    return key, FUNCTIONS[key]
-
-
-def arithmetic_type(kind: type[exp.Expression], left: Sql, right: Sql) -> ColumnType:
-    """The result of an operation by Spark's rules (decimals exact, cut to 38 digits)."""
-    together = unify_values([left, right])
-    if kind is exp.Div and together.kind == "integer":
-        return ColumnType("double", together.nullable)
-    if together.kind != "decimal":
-        return together
-    p1, s1, p2, s2 = (*digits(narrowed(left)), *digits(narrowed(right)))
-    whole = max(p1 - s1, p2 - s2)
-    precision, scale = {
-        exp.Add: (max(s1, s2) + whole + 1, max(s1, s2)),
-        exp.Sub: (max(s1, s2) + whole + 1, max(s1, s2)),
-        exp.Mul: (p1 + p2 + 1, s1 + s2),
-        exp.Div: (p1 - s1 + s2 + max(6, s1 + p2 + 1), max(6, s1 + p2 + 1)),
-    }.get(kind, (min(p1 - s1, p2 - s2) + max(s1, s2), max(s1, s2)))
-    if precision > 38:
-        scale = max(38 - (precision - scale), min(scale, 6))
-        precision = 38
-    return ColumnType("decimal", together.nullable, max(precision, 1), scale)
-
-
-def digits(kind: ColumnType) -> tuple[int, int]:
-    """Precision and scale of a number that takes part in decimal arithmetic."""
-    return (kind.precision, kind.scale) if kind.kind == "decimal" else (integer_digits(kind), 0)
-
-
-def interval(node: exp.Interval) -> tuple[int, str]:
-    """Number and unit of an INTERVAL that is written out."""
-    count, unit = node.this, node.args.get("unit")
-    amount = count.name if isinstance(count, exp.Literal) else ""
-    if not amount.lstrip("-").isdigit() or len(amount) > 9 or not isinstance(unit, exp.Var):
-        raise Fault("an INTERVAL is a whole number and a unit, such as INTERVAL 3 HOURS", place_of(node))
-    return int(amount), unit.name.upper().removesuffix("S")
-
-
-def cast_target(node: Any) -> ColumnType:
-    """The type of a CAST, in our grammar."""
-    kind = (
-        TYPE_NAMES.get(node.this.name) if isinstance(node, exp.DataType) and isinstance(node.this, exp.DType) else None
-    )
-    if kind is None or (node.expressions and kind not in ("decimal", "string")):
-        raise Fault(f"there is no type '{str(node)[:60]}' to cast to", place_of(node), CAST_TARGETS)
-    if kind != "decimal":
-        return ColumnType(kind)
-    sizes = [part.name for part in node.expressions] or ["10", "0"]
-    try:
-        return parse_type(f"decimal({sizes[0]},{sizes[1] if len(sizes) > 1 else 0})")
-    except ValueError as error:
-        raise Fault(str(error), place_of(node), CAST_TARGETS) from error
-
-
-HANDLERS: dict[type[exp.Expression], Callable[[Walker, Any], Sql]] = {
+HANDLERS: dict[type[exp.Expr], Callable[[Walker, Any], Sql]] = {
     exp.Column: Walker.column,
     exp.Literal: Walker.literal,
     exp.RawString: Walker.raw_string,

@@ -1,8 +1,8 @@
 """Expressions of users (filters, computed columns, aggregates, windows): text in, checked SQL and its type out.
 
 The text is Spark SQL, parsed by sqlglot with all functions taken as mere names, walked against an allow-list
-(`transforms.expression_nodes`, `transforms.functions`), typed, and written anew. No character of the user's text reaches
-an engine except inside quoted literals and quoted column names.
+(`transforms.expression_nodes`, `transforms.functions`), typed, and written anew. No character of the user's text
+reaches an engine except inside quoted literals and quoted column names.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,12 +12,13 @@ from sqlglot import exp
 from sqlglot.dialects.spark import Spark
 from sqlglot.errors import ParseError, SqlglotError, TokenError
 from sqlglot.parsers.spark import SparkParser
-from sqlglot.tokens import Token, TokenType
+from sqlglot.tokenizer_core import Token, TokenType
 
 import transforms.functions_of_groups
 import transforms.functions_of_time  # noqa: F401 - both enter their functions into the table
 from transforms.definitions import DayPartition, ordering
-from transforms.expression_nodes import ExpressionError, Fault, Scope, Walker, place_of
+from transforms.expression_errors import ExpressionError, Fault
+from transforms.expression_nodes import Scope, Walker
 from transforms.sql_values import Conversion, Mismatch, Sql, name
 from transforms.types import ColumnType, parse_type
 from transforms.yaml_source import suggestion
@@ -61,27 +62,19 @@ def compile_expression(
     timezone: str = "UTC",
     lenient: bool = False,
 ) -> Expression:
-    """Check an expression over columns (name -> type) and write its SQL. Raises ExpressionError, which names the column of
-    the text.
+    """Check an expression over columns (name -> type) and write its SQL. Raises ExpressionError, which names the place.
 
     `aggregate`: columns stand inside aggregate functions only. `window`: window functions and aggregates get the window
-    `partition_by`, `order_by` (entries such as `mean` or `mean desc`). `timezone`: of local dates and times (the session
-    itself runs in UTC). `lenient`: text is converted where a number, date or time is needed; what does not fit is null.
+    `partition_by`, `order_by` (entries such as `mean` or `mean desc`). `timezone`: of local dates and times (the
+    session itself runs in UTC). `lenient`: text is converted unasked where a number, date or time is needed. What
+    can't be converted is null.
     """
     conversion = Conversion(timezone, lenient)
     types = {column: parse_type(kind) for column, kind in columns.items()}
     over = _over(partition_by, order_by, types, where) if window else None
-    scope = Scope(types, conversion, aggregate=aggregate, over=over, ordered=bool(order_by))
-    walker = Walker(scope)
+    walker = Walker(Scope(types, conversion, aggregate=aggregate, over=over, ordered=bool(order_by)))
     try:
-        value = walker.render(parse(text))
-        if value.type.kind == "null":
-            raise Fault("NULL alone has no type; write cast(NULL AS string) or another type")
-        if aggregate and not walker.aggregated:
-            raise Fault("there is no aggregate function here; write for example max(...)")
-        if window and not walker.windowed:
-            raise Fault("there is no window function or aggregate here; use `compute` for it")
-        value = value if value.exact else conversion.cast(value, value.type)
+        value = _whole(walker, parse(text))
     except Fault as fault:
         raise ExpressionError(fault, text, where) from fault
     except Mismatch as mismatch:
@@ -89,6 +82,18 @@ def compile_expression(
     except RecursionError as error:
         raise ExpressionError(Fault("it is nested too deeply"), text, where) from error
     return Expression(value.text, frozenset(walker.used), value.type.text)
+
+
+def _whole(walker: Walker, tree: exp.Expr) -> Sql:
+    """The value of a whole expression, in the very type that it is said to have."""
+    value = walker.render(tree)
+    if value.type.kind == "null":
+        raise Fault("NULL alone has no type; write cast(NULL AS string) or another type")
+    if walker.scope.aggregate and not walker.aggregated:
+        raise Fault("there is no aggregate function here; write for example max(...)")
+    if walker.scope.over is not None and not walker.windowed:
+        raise Fault("there is no window function or aggregate here; use `compute` for it")
+    return value if value.exact else walker.conversion.cast(value, value.type)
 
 
 def compile_filter(text: str, columns: Mapping[str, str], *, where: str, timezone: str = "UTC") -> Expression:
@@ -123,7 +128,7 @@ def check_syntax(text: str, *, where: str) -> None:
         raise ExpressionError(fault, text, where) from fault
 
 
-def parse(text: str) -> exp.Expression:
+def parse(text: str) -> exp.Expr:
     """The syntax tree of one expression. Raises Fault."""
     if len(text) > MAX_LENGTH:
         raise Fault(f"it is longer than {MAX_LENGTH} characters")
@@ -177,15 +182,3 @@ def _over(partition_by: Sequence[str], order_by: Sequence[str], types: Mapping[s
         ways = {False: "ASC NULLS FIRST", True: "DESC NULLS LAST"}
         parts.append("ORDER BY " + ", ".join(f"{name(column)} {ways[descending]}" for column, descending in order))
     return f"OVER ({' '.join(parts)})"
-
-
-__all__ = [
-    "Expression",
-    "ExpressionError",
-    "check_syntax",
-    "compile_expression",
-    "compile_filter",
-    "compile_partition",
-    "parse",
-    "place_of",
-]

@@ -123,7 +123,11 @@ def checked_pattern(value: Sql) -> str:
 
 def simple(usage: str, sql: str, kinds: str, result: ColumnType, *, least: int | None = None) -> None:
     """A function whose SQL is a template over its arguments; `kinds` names them: s text, i small integer, n number."""
-    takes = {"s": lambda v, c: text(v, c).text, "i": small, "n": lambda v, c: number(v, c).text}
+    takes: dict[str, Callable[[Sql, Conversion], str]] = {
+        "s": lambda value, conversion: text(value, conversion).text,
+        "i": small,
+        "n": lambda value, conversion: number(value, conversion).text,
+    }
 
     def render(arguments: list[Sql], conversion: Conversion) -> Sql:
         parts = [takes[kind](value, conversion) for kind, value in zip(kinds, arguments, strict=False)]

@@ -1,7 +1,8 @@
 """The type of a text column, from all of its values; pure, batch by batch, in bounded memory.
 
-A column has a type only where every value has it, in its plain form: `007` is text (an id), `1,000` and `5 kg` are text, a
-number of more digits than a type holds is text. Decimals are never guessed: the next file may have one digit more.
+A column has a type only where every value has it, in its plain form: `007` is text (an id), `1,000` and `5 kg` are
+text, a number of more digits than a type holds is text. Decimals are never guessed: the next file may have one digit
+more.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,7 +17,8 @@ PATTERNS = {
     "integer": r"^(0|-?[1-9][0-9]{0,17})$",
     "double": r"^-?(0|[1-9][0-9]*)?(\.[0-9]+)?([eE][-+]?[0-9]{1,3})?$",
     "date": r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$",
-    "timestamp": r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?(Z|[+-][0-9]{2}:?[0-9]{2})?$",
+    "timestamp": r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?"
+    r"(Z|[+-][0-9]{2}:?[0-9]{2})?$",
 }
 """Candidates in the order of preference: the first that holds for every value is the type."""
 WHOLE = r"^-?[0-9]{16,}$"

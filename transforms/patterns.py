@@ -1,7 +1,7 @@
 """Regular expressions that users write, held to what runs in linear time on every engine.
 
-Sail's engine is linear by construction, Spark's and Python's backtrack. So what makes backtracking explode is refused: a
-repeated group that itself repeats or branches, back references, look-around, and large counts.
+Sail's engine is linear by construction, Spark's and Python's backtrack. So what makes backtracking explode is refused:
+a repeated group that itself repeats or branches, back references, look-around, and large counts.
 """
 
 import re
@@ -82,7 +82,7 @@ class _Scan:
             first = False
         self.at += 1
 
-    def quantifier(self, *, inside: bool) -> str | None:
+    def quantifier(self, *, inside: bool) -> str | None:  # noqa: PLR0911 - an exit for each thing that is refused
         match = QUANTIFIER.match(self.pattern, self.at)
         if match is None:
             return None

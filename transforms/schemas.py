@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from transforms.definitions import Node, Pipeline, ordering
-from transforms.expressions import ExpressionError, compile_expression, compile_filter
+from transforms.expression_errors import ExpressionError
+from transforms.expressions import compile_expression, compile_filter
 from transforms.types import parse_type
 from transforms.yaml_source import FieldPath, suggestion
 
@@ -29,21 +30,17 @@ class _Checks:
         source = self.known.get(node.source)
         if source is None:
             return None
-        at: FieldPath = ("nodes", name)
-        if node.filter is not None:
-            self.condition(node.filter, source, (*at, "filter"))
-            return source
-        if node.compute is not None:
-            return self.computed(node.compute, source, (*at, "compute"))
-        if node.select is not None:
-            return self.chosen(node.select, source, (*at, "select"))
-        if node.join is not None:
-            return self.joined(node, source, at)
-        if node.group_by is not None:
-            return self.grouped(node, source, at)
-        if node.window is not None:
-            return self.windowed(node, source, at)
-        return self.pivoted(node, source, at)
+        steps = {
+            "filter": self.filtered,
+            "compute": self.computed,
+            "select": self.selected,
+            "join": self.joined,
+            "group_by": self.grouped,
+            "window": self.windowed,
+            "pivot": self.pivoted,
+        }
+        step = next((step for field, step in steps.items() if getattr(node, field) is not None), None)
+        return None if step is None else step(node, source, ("nodes", name))
 
     def exist(self, wanted: Iterable[str], columns: Columns, at: FieldPath) -> bool:
         """Whether all columns are there; the place is that of the list."""
@@ -59,11 +56,15 @@ class _Checks:
         wanted = list(wanted)
         return {column: columns[column] for column in wanted} if self.exist(wanted, columns, at) else None
 
-    def condition(self, text: str, columns: Columns, at: FieldPath) -> None:
+    def filtered(self, node: Node, columns: Columns, at: FieldPath) -> Columns | None:
         try:
-            compile_filter(text, columns, where="", timezone=self.timezone)
+            compile_filter(node.filter or "", columns, where="", timezone=self.timezone)
         except ExpressionError as error:
-            self.report(at, error.detail, error.allowed or [], error.column)
+            self.report((*at, "filter"), error.detail, error.allowed or [], error.column)
+        return columns
+
+    def selected(self, node: Node, columns: Columns, at: FieldPath) -> Columns | None:
+        return self.chosen(node.select or [], columns, (*at, "select"))
 
     def typed(self, text: str, columns: Columns, at: FieldPath, *, aggregate: bool = False) -> str | None:
         """The type of one expression; None where it is faulty."""
@@ -73,8 +74,9 @@ class _Checks:
             self.report(at, error.detail, error.allowed or [], error.column)
             return None
 
-    def computed(self, expressions: Mapping[str, str], columns: Columns, at: FieldPath) -> Columns | None:
-        types = {name: self.typed(text, columns, (*at, name)) for name, text in expressions.items()}
+    def computed(self, node: Node, columns: Columns, at: FieldPath) -> Columns | None:
+        expressions = (node.compute or {}).items()
+        types = {name: self.typed(text, columns, (*at, "compute", name)) for name, text in expressions}
         known = {name: kind for name, kind in types.items() if kind is not None}
         return {**columns, **known} if len(known) == len(types) else None
 
@@ -170,8 +172,8 @@ class _Checks:
 def pipeline_columns(
     pipeline: Pipeline, inputs: Mapping[str, Columns | None], *, report: Report, timezone: str = "UTC"
 ) -> dict[str, Columns | None]:
-    """Columns (name -> type) of all inputs and nodes of a pipeline; None for those behind a fault. The nodes are taken in
-    the order of `nodes_in_order`, so names that don't exist or go round in a circle are None as well."""
+    """Columns (name -> type) of all inputs and nodes of a pipeline; None for those behind a fault. Nodes are taken in
+    the order of `nodes_in_order`, so those that go round in a circle are not there."""
     checks = _Checks(dict(inputs), report, timezone)
     for name in nodes_in_order(pipeline):
         checks.known[name] = checks.node(name, pipeline.nodes[name])

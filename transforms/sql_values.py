@@ -14,22 +14,22 @@ from transforms.types import ColumnType
 
 NULL = ColumnType("null", nullable=True)
 DATE_TEXT = r"^\s*([0-9]{4}-[0-9]{1,2}-[0-9]{1,2})([ T].*)?$"
-ZONED_TEXT = (
-    r"^\s*[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?(Z|[+-][0-9]{2}:[0-9]{2})\s*$"
-)
-LOCAL_TEXT = r"^\s*[0-9]{4}-[0-9]{2}-[0-9]{2}([ T][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?)?\s*$"
+DAY = r"^\s*[0-9]{4}-[0-9]{2}-[0-9]{2}"
+CLOCK = r"[ T][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?"
+ZONED_TEXT = DAY + CLOCK + r"(Z|[+-][0-9]{2}:[0-9]{2})\s*$"
+LOCAL_TEXT = f"{DAY}({CLOCK})?" + r"\s*$"
 NUMBER_TEXT = r"^\s*[-+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]{1,2})?\s*$"
 INTEGER_DIGITS = 19
 
 
-class Mismatch(Exception):  # noqa: N818 - caught by the walker, which knows the place
+class Mismatch(Exception):
     """Two types that don't fit; the message is what is wrong, without a place."""
 
 
 @dataclass(frozen=True)
 class Sql:
-    """SQL of one expression and its type. `exact`: the engine gives just this type (int32 counts as inexact). `literal`:
-    the value, where it is written out in the text."""
+    """SQL of one expression and its type. `exact`: the engine gives just this type (int32 counts as inexact).
+    `literal`: the value, where it is written out in the text."""
 
     text: str
     type: ColumnType
@@ -63,13 +63,17 @@ class Conversion:
         if not convertible(source, target):
             hint = "; write geopoint(lat, lon)" if target.kind == "geopoint" else ""
             raise Mismatch(f"{spoken(source)} can't be converted to {spoken(target)}{hint}")
+        return Sql(self._converted(value, target), result)
+
+    def _converted(self, value: Sql, target: ColumnType) -> str:
+        source = value.type
         if target.kind in ("string", "enum"):
-            return Sql(f"CAST({self.local(value) if source.kind == 'timestamp' else value.text} AS STRING)", result)
+            return f"CAST({self.local(value) if source.kind == 'timestamp' else value.text} AS STRING)"
         if source.kind in ("string", "enum"):
-            return Sql(self._from_text(value.text, target), result)
+            return self._from_text(value.text, target)
         if {source.kind, target.kind} == {"date", "timestamp"}:
-            return Sql(self._between_days_and_instants(value, target), result)
-        return Sql(f"{'CAST' if safe else 'TRY_CAST'}({value.text} AS {target.sql})", result)
+            return self._between_days_and_instants(value, target)
+        return f"{'CAST' if never_fails(value, target) else 'TRY_CAST'}({value.text} AS {target.sql})"
 
     def local(self, value: Sql) -> str:
         """A timestamp moved so that its fields, read as UTC, are those of the domain's clock."""
@@ -98,7 +102,7 @@ class Conversion:
         return self.instant(f"CAST({value.text} AS TIMESTAMP)")
 
     def _from_text(self, text: str, target: ColumnType) -> str:
-        """Text is held to ISO forms first: engines differ in what else they take (Sail reads `10:00` as today at ten)."""
+        """Text is held to ISO forms first: engines differ in what else they take (Sail reads `10:00` as today)."""
         if target.kind == "date":
             day = f"REGEXP_EXTRACT({text}, {quote(DATE_TEXT)}, 1)"
             return f"TRY_CAST(IF({text} RLIKE {quote(DATE_TEXT)}, {day}, NULL) AS DATE)"

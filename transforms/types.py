@@ -2,15 +2,14 @@
 
     string  integer  double  boolean  date  timestamp  geopoint  enum  decimal(p,s)     and a trailing ? = may be absent
 
-`integer` has 64 bits; `timestamp` is an instant in microseconds, UTC; `enum` is its code; `geopoint` is (lat, lon) in degrees.
+`integer` has 64 bits; `timestamp` is an instant in microseconds, UTC; `enum` is its code; `geopoint` is (lat, lon) in
+degrees.
 """
 
 import re
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    import pyarrow as pa
+import pyarrow as pa
 
 SIMPLE = ("string", "integer", "double", "boolean", "date", "timestamp")
 ALLOWED_COLUMN_TYPES = [*SIMPLE, "decimal(p,s)", "each with a trailing ? where it may be absent"]
@@ -60,10 +59,8 @@ class ColumnType:
         """Doubles have no canonical text that people can type, geopoints are two values."""
         return self.kind not in ("double", "geopoint")
 
-    def arrow(self) -> "pa.DataType":
+    def arrow(self) -> pa.DataType:
         """The Arrow type of a column of this type."""
-        import pyarrow as pa
-
         if self.kind == "decimal":
             return pa.decimal128(self.precision, self.scale)
         return {
@@ -95,10 +92,8 @@ def parse_type(text: str) -> ColumnType:
     return ColumnType("decimal", nullable, precision, scale)
 
 
-def type_of_arrow(data_type: "pa.DataType", *, nullable: bool = False) -> ColumnType:
-    """The grammar's type of an Arrow type, so that a table that an engine gave back can be compared with a declaration."""
-    import pyarrow as pa
-
+def type_of_arrow(data_type: pa.DataType, *, nullable: bool = False) -> ColumnType:
+    """The grammar's type of an Arrow type, so that an engine's table can be compared with a declaration."""
     if pa.types.is_decimal(data_type):
         return ColumnType("decimal", nullable, data_type.precision, data_type.scale)
     for kind, test in (

@@ -5,6 +5,7 @@ they are laid over it (`column_types`). A column that appears or disappears is a
 """
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,7 @@ from transforms.yaml_source import YamlSource, read_yaml, suggestion
 
 FILE_NAME = "types.lock"
 FORMAT = 1
+PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 HEADER = """\
 # The types of all columns as they were inferred from the data, once. Written by `spice defs infer`; commit it.
 # To give a column another type, declare it in domain.yaml (`types:`), which goes before this file.
@@ -74,7 +76,7 @@ def _check_columns(source: YamlSource, dataset: str, columns: object) -> None:
 
 
 def write_types_lock(path: Path, types: Mapping[str, Mapping[str, str]]) -> bool:
-    """Write the lock if it would change; datasets in the order of their names. Atomic. Returns whether it was written."""
+    """Write the lock if it would change; datasets in the order of their names. Atomic. Returns whether it wrote."""
     text = render(types)
     if path.exists() and path.read_text("utf-8") == text:
         return False
@@ -116,7 +118,7 @@ def column_types(name: str, dataset: Dataset, locked: Mapping[str, str] | None) 
     if not locked:
         raise ColumnsChanged(
             "Types unknown",
-            f"the types of dataset '{name}' are not locked yet; run `spice defs infer` with its file in place.",
+            f"the types of '{name}' are not locked yet; run `spice defs infer` with its file in place.",
             where=f"datasets.{name}",
         )
     for column in dataset.types:
@@ -128,7 +130,7 @@ def column_types(name: str, dataset: Dataset, locked: Mapping[str, str] | None) 
     return overlay(locked, dataset.types)
 
 
-def check_header(name: str, dataset: Dataset, header: Sequence[str], locked: Mapping[str, str]) -> None:
+def check_header(dataset: Dataset, header: Sequence[str], locked: Mapping[str, str]) -> None:
     """Raise ColumnsChanged where the file's columns are not the locked ones. Their order may change."""
     added = [column for column in header if column not in locked]
     gone = [column for column in locked if column not in header]
@@ -138,8 +140,8 @@ def check_header(name: str, dataset: Dataset, header: Sequence[str], locked: Map
     parts += [f"gone: {', '.join(gone)}"] if gone else []
     raise ColumnsChanged(
         "Columns changed",
-        f"the columns of {dataset.file} are not those of {FILE_NAME} ({'; '.join(parts)}). Mend the file, or accept them "
-        "with `spice defs infer`.",
+        f"the columns of {dataset.file} are not those of {FILE_NAME} ({'; '.join(parts)}). Mend the file, or accept "
+        "them with `spice defs infer`.",
         where=f"{dataset.file}:1",
         allowed=list(locked),
     )

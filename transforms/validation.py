@@ -16,6 +16,9 @@ QUOTED = re.compile(r"'([^']*)'")
 PATTERNS = {
     r"^[a-z][a-z0-9_]{0,62}$": "lower-case letters, digits and _, beginning with a letter, at most 63",
     r"^[A-Z][A-Za-z0-9]{0,62}$": "letters and digits, beginning with a capital, at most 63",
+    r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$": "the name of one folder",
+    r"^[A-Za-z0-9][A-Za-z0-9 ._-]{0,254}$": "the name of a file, without folders",
+    r"^[A-Za-z0-9][A-Za-z0-9._-]*:[A-Za-z0-9][A-Za-z0-9._/-]*$": "distribution:folder",
     r"^team:[A-Za-z0-9][A-Za-z0-9_-]{0,62}$": "team:<name>",
     r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$": "a language tag such as en or ko",
 }
@@ -52,6 +55,8 @@ def note(details: ErrorDetails, model: type[BaseModel], data: Any, source: YamlS
     is_key = details["loc"][-1:] == ("[key]",)
     path, found = existing(tuple(part for part in details["loc"] if part != "[key]"), data)
     allowed: list[str] = []
+    if path[-1:] == ("name",) and "name" in HIDDEN.get(model.__name__, ()):
+        path, is_key = path[:-1], True
     if kind == "extra_forbidden":
         holder = model_at(model, path[:-1])
         allowed = (
@@ -90,15 +95,17 @@ HIDDEN = {"ObjectType": ("name",)}
 
 
 def existing(loc: tuple[str | int, ...], data: Any) -> tuple[FieldPath, Any]:
-    """The part of a pydantic location that is there in the data (it adds union branches and missing fields), and its value."""
+    """The part of a pydantic location that the data has (it adds union branches, missing fields), and its value."""
     path: list[str | int] = []
     for part in loc:
-        if isinstance(data, dict) and part in data:
-            data = data[part]
-        elif isinstance(data, list) and isinstance(part, int) and part < len(data):
-            data = data[part]
-        else:
+        inside = (
+            part in data
+            if isinstance(data, dict)
+            else isinstance(data, list) and isinstance(part, int) and part < len(data)
+        )
+        if not inside:
             break
+        data = data[part]
         path.append(part)
     return tuple(path), data
 

@@ -1,8 +1,8 @@
-"""YAML 1.2 with places: every value knows its file, line and column; every fault of a file is collected before it is raised.
+"""YAML 1.2 with places: every value knows its file, line and column; all faults of a file are raised together.
 
-Refused, each with its place: duplicate keys, tags, anchors and aliases, merge keys, several documents, control characters,
-nesting deeper than `MAX_DEPTH`, files beyond `MAX_BYTES`. Scalars follow the core schema of YAML 1.2 (`no` and `2013-01-01`
-are text; dates are read by the model). Keys are always text.
+Refused, each with its place: duplicate keys, tags, anchors and aliases, merge keys, several documents, control
+characters, nesting deeper than `MAX_DEPTH`, files beyond `MAX_BYTES`. Scalars follow the core schema of YAML 1.2 (`no`
+and `2013-01-01` are text; dates are read by the model). Keys are always text.
 """
 
 import difflib
@@ -102,8 +102,8 @@ def suggestion(name: str, allowed: Iterable[str]) -> str:
 class YamlSource:
     """One parsed file: plain data, the place of each value, and the faults found so far.
 
-    `places` holds (line, column), both from 1, of each value; `keys` those of the keys of mappings; `quoted` the paths of
-    single-line scalars whose text starts one column after their place.
+    `places` holds (line, column), both from 1, of each value; `keys` those of the keys of mappings; `quoted` the
+    paths of single-line scalars whose text starts one column after their place.
     """
 
     path: Path
@@ -111,6 +111,7 @@ class YamlSource:
     places: dict[FieldPath, tuple[int, int]] = field(default_factory=dict)
     keys: dict[FieldPath, tuple[int, int]] = field(default_factory=dict)
     quoted: set[FieldPath] = field(default_factory=set)
+    defaults: dict[FieldPath, FieldPath] = field(default_factory=dict)
     faults: dict[tuple[int, int, str, str], Fault] = field(default_factory=dict)
 
     @property
@@ -135,7 +136,14 @@ class YamlSource:
 
     def fault(self, path: FieldPath, detail: str, allowed: Iterable[str] = (), *, key: bool = False) -> None:
         """Note a fault of the value (or key) at `path`."""
-        self.fault_at(self.place(path, key=key), field_text(path), detail, allowed)
+        self.fault_at(self.place(path, key=key), field_text(self.written(path)), detail, allowed)
+
+    def written(self, path: FieldPath) -> FieldPath:
+        """Where the value at a path stands in the file: elsewhere for a default."""
+        for length in range(len(path), 0, -1):
+            if path[:length] in self.defaults:
+                return self.defaults[path[:length]] + path[length:]
+        return path
 
     def fault_at(self, place: tuple[int, int], name: str, detail: str, allowed: Iterable[str] = ()) -> None:
         where = f"{self.name}:{place[0]}:{place[1]}"
@@ -144,6 +152,7 @@ class YamlSource:
     def copy_default(self, origin: FieldPath, target: FieldPath) -> None:
         """Give a value that was filled in from `origin` the places it has there."""
         depth = len(origin)
+        self.defaults[target] = origin
         for places in (self.places, self.keys):
             for path, place in list(places.items()):
                 if path[:depth] == origin:
@@ -197,7 +206,7 @@ def parse_yaml(source: YamlSource, content: bytes) -> None:
         source.fault((), f"not valid YAML: {error}.")
 
 
-class _StopReading(Exception):  # noqa: N818 - it carries no error: the fault is noted already
+class _StopReading(Exception):
     """What follows can't be read any more."""
 
 

@@ -32,8 +32,8 @@ class Property(Definition):
     """A typed property. The short form `name: string?` is `name: {type: string?}`."""
 
     type: Annotated[str, AfterValidator(_property_type)] = Field(
-        description="`string`, `integer`, `double`, `boolean`, `date`, `timestamp`, `geopoint`, `enum` or `decimal(p,s)`; "
-        "a trailing `?` means that the value may be absent."
+        description="`string`, `integer`, `double`, `boolean`, `date`, `timestamp`, `geopoint`, `enum` or "
+        "`decimal(p,s)`; a trailing `?` means that the value may be absent."
     )
     label: Label = Field(default_factory=dict, description=LABEL)
     unit: str | None = Field(default=None, max_length=30, description="Unit of measure, for people.")

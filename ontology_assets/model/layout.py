@@ -46,7 +46,7 @@ def upstream_of(domain: Domain, asset: str) -> list[str]:
 
 
 def partitioning_of(domain: Domain, asset: str) -> DayPartition | None:
-    """The partitions of an asset: a dataset's own; a pipeline follows its `partition` input, an object type its source."""
+    """The partitions of an asset: a dataset's own; a pipeline follows its `partition` input, a type its source."""
     layer, _, name = asset.partition("/")
     if layer in ("raw", "clean"):
         return domain.datasets[name].partition

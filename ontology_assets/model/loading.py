@@ -108,41 +108,32 @@ def check_version(source: YamlSource) -> None:
 def fill_defaults(sections: dict[str, Any], source: YamlSource) -> None:
     """Apply `dataset_defaults` and `link_defaults`, with their places."""
     datasets = sections.get("datasets")
-    if isinstance(datasets, dict):
-        for name, dataset in datasets.items():
-            fill(
-                sections.get("dataset_defaults"),
-                DATASET_DEFAULTS,
-                "dataset_defaults",
-                dataset,
-                ("datasets", name),
-                source,
-            )
+    targets: dict[FieldPath, Any] = {}
+    for name, dataset in datasets.items() if isinstance(datasets, dict) else ():
+        targets["datasets", name] = dataset
+    fill("dataset_defaults", DATASET_DEFAULTS, targets, source)
+    targets = {}
     types = sections.get("object_types")
     for type_name, object_type in types.items() if isinstance(types, dict) else ():
         links = object_type.get("links") if isinstance(object_type, dict) else None
         for name, link in links.items() if isinstance(links, dict) else ():
-            fill(
-                sections.get("link_defaults"),
-                LINK_DEFAULTS,
-                "link_defaults",
-                link,
-                ("object_types", type_name, "links", name),
-                source,
-            )
+            targets["object_types", type_name, "links", name] = link
+    fill("link_defaults", LINK_DEFAULTS, targets, source)
 
 
-def fill(defaults: Any, allowed: tuple[str, ...], origin: str, target: Any, at: FieldPath, source: YamlSource) -> None:
-    if not isinstance(defaults, dict):
-        return
-    for name, value in defaults.items():
+def fill(section: str, allowed: tuple[str, ...], targets: dict[FieldPath, Any], source: YamlSource) -> None:
+    """Give every target (by its path) the defaults that it does not have itself."""
+    defaults = source.data.get(section)
+    for name, value in defaults.items() if isinstance(defaults, dict) else ():
         if name not in allowed:
             source.fault(
-                (origin, name), f"there is no field '{name}' here.{suggestion(name, allowed)}", allowed, key=True
+                (section, name), f"there is no field '{name}' here.{suggestion(name, allowed)}", allowed, key=True
             )
-        elif isinstance(target, dict) and name not in target:
-            target[name] = value
-            source.copy_default((origin, name), (*at, name))
+            continue
+        for at, target in targets.items():
+            if isinstance(target, dict) and name not in target:
+                target[name] = value
+                source.copy_default((section, name), (*at, name))
 
 
 def read_section(raw: Any, section: str, source: YamlSource) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""A pipeline's nodes: each is one operation with the fields it needs, all names exist, nothing goes round in a circle."""
+"""A pipeline's nodes: each is one operation with its fields, all names exist, nothing goes round in a circle."""
 
 from transforms.definitions import Node, Pipeline
 from transforms.schemas import nodes_in_order

@@ -6,7 +6,7 @@ Parts that are faulty themselves are missing here; what names them is let pass, 
 from typing import Any
 from zoneinfo import available_timezones
 
-from ontology_assets.model.definitions import Link, ObjectType
+from ontology_assets.model.definitions import Link, ObjectType, Property
 from ontology_assets.model.node_checks import check_pipeline
 from ontology_assets.model.rule_checks import check_rules
 from transforms.definitions import Dataset
@@ -134,20 +134,20 @@ def check_object_type(source: YamlSource, at: FieldPath, object_type: ObjectType
     if object_type.title not in properties:
         unknown(source, (*at, "title"), "property", object_type.title, list(properties))
     for name, one in properties.items():
-        if one.base == "enum" and not one.values:
-            source.fault((*at, "properties", name), "an enum needs `values` (code: meaning).", key=True)
-        elif one.base != "enum" and one.values:
-            source.fault((*at, "properties", name, "values"), f"only an enum has values; the type is {one.type}.")
-        if one.search and one.base not in ("string", "enum"):
-            source.fault(
-                (*at, "properties", name, "search"), f"only text is searched by words; the type is {one.type}."
-            )
+        check_property(source, (*at, "properties", name), one)
     for name, link in object_type.links.items():
         if name in properties:
-            source.fault(
-                (*at, "links", name), f"'{name}' is a property already; a link needs a name of its own.", key=True
-            )
+            source.fault((*at, "links", name), f"'{name}' is a property already; a link needs its own name.", key=True)
         check_link(source, (*at, "links", name), link, object_type, parts)
+
+
+def check_property(source: YamlSource, at: FieldPath, one: Property) -> None:
+    if one.base == "enum" and not one.values:
+        source.fault(at, "an enum needs `values` (code: meaning).", key=True)
+    elif one.base != "enum" and one.values:
+        source.fault((*at, "values"), f"only an enum has values; the type is {one.type}.")
+    if one.search and one.base not in ("string", "enum"):
+        source.fault((*at, "search"), f"only text is searched by words; the type is {one.type}.")
 
 
 def check_link(source: YamlSource, at: FieldPath, link: Link, owner: ObjectType, parts: Parts) -> None:
@@ -185,7 +185,9 @@ def check_inverses(source: YamlSource, parts: Parts) -> None:
             if names is None:
                 continue
             if link.inverse in names:
-                detail = f"'{link.inverse}' is {names[link.inverse]} of {link.to} already; the way back needs a name of its own."
+                detail = (
+                    f"'{link.inverse}' is {names[link.inverse]} of {link.to} already; a way back needs its own name."
+                )
                 source.fault(("object_types", name, "links", link_name, "inverse"), detail)
             names[link.inverse] = f"the way back of {name}.{link_name}"
 
@@ -195,7 +197,8 @@ def check_mapping(source: YamlSource, at: FieldPath, mapping: Any, parts: Parts)
     if name not in declared(source, "object_types"):
         unknown(source, at, "object type", name, declared(source, "object_types"), key=True)
     check_asset(source, (*at, "from"), mapping.source)
-    object_type = parts["object_types"].get(name)
-    for target in mapping.set if object_type is not None else ():
-        if target not in object_type.properties:
-            unknown(source, (*at, "set", target), "property", target, list(object_type.properties), key=True)
+    object_type: ObjectType | None = parts["object_types"].get(name)
+    properties = list(object_type.properties) if object_type is not None else None
+    for target in mapping.set:
+        if properties is not None and target not in properties:
+            unknown(source, (*at, "set", target), "property", target, properties, key=True)

@@ -1,16 +1,17 @@
 """Expressions and columns of a domain against the types of its data, before anything runs.
 
-Where `types.lock` knows a dataset, every expression that reads it, directly or through pipelines, is compiled and typed.
-Where it does not, only the syntax is checked: the rest is found by the run that infers the types.
+Where `types.lock` knows a dataset, every expression that reads it, directly or through pipelines, is compiled and
+typed. Where it does not, only the syntax is checked: the rest is found by the run that infers the types.
 """
 
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ontology_assets.model.definitions import ObjectType
 from ontology_assets.model.definitions import Mapping as ObjectMapping
+from ontology_assets.model.definitions import ObjectType
 from transforms.definitions import Contract, Dataset, Expectation, Node, Pipeline
-from transforms.expressions import ExpressionError, check_syntax, compile_expression, compile_partition
+from transforms.expression_errors import ExpressionError
+from transforms.expressions import check_syntax, compile_expression, compile_partition
 from transforms.inference import overlay
 from transforms.schemas import Columns, pipeline_columns
 from transforms.types import ColumnType, parse_type
@@ -163,7 +164,7 @@ class _Checks:
             if name in mapping.set:
                 self.expression((*at, "set", name), mapping.set[name], columns, one.parsed)
             elif name not in columns:
-                detail = f"property '{name}' has no column of its name in {mapping.source}; say in `set` where it comes from."
+                detail = f"property '{name}' has no column of its name in {mapping.source}; name one in `set`."
                 self.fault((*at, "from"), f"{detail}{suggestion(name, columns)}", columns)
             elif (reason := unfit(parse_type(columns[name]), one.parsed)) is not None:
                 self.fault((*at, "from"), f"property '{name}' is {one.type}, its column is {columns[name]}{reason}.")
