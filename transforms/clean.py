@@ -8,31 +8,26 @@ hold, per partition. The casts run on the session's engine, chunk by chunk.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import reduce
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from resources.errors import SpiceError
 from resources.lake.base import PARTITION, UNPARTITIONED, Lake
-from resources.spark import delta, to_arrow
 from transforms import quarantine, raw
-from transforms.chunks import CHUNK_ROWS, Chunk, partition_chunks, row_chunks
+from transforms.chunks import CHUNK_ROWS, partition_chunks
 from transforms.csv_source import RESERVED
 from transforms.definitions import Dataset
 from transforms.placement import Engine
 from transforms.quarantine import Origin, Spoilt
 from transforms.raw import PartitionVersion
-from transforms.sql_values import name as quoted
-from transforms.text_forms import expected, missing, typed
-from transforms.types import ColumnType, parse_type
+from transforms.text_forms import expected
+from transforms.typed_values import Typer
+from transforms.types import parse_type
 from transforms.versions import code_hash, derived_version, stale
 
-if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
-
 CODE_VERSION = "1"
-BAD = "_bad"
 Progress = Callable[[int], None]
 
 
@@ -91,7 +86,6 @@ class _Clean:
         self.refused = quarantine.table_name(self.name, "clean")
         self.kinds = {column: parse_type(text) for column, text in self.types.items()}
         self.column = PARTITION if self.dataset.partition is not None else None
-        self.traits = ["_source_file", "_row", "_line"] + ([PARTITION] if self.column else [])
 
     def run(self, partitions: list[str], progress: Progress) -> CleanReport:
         before = self.lake.state(self.source)
@@ -130,98 +124,71 @@ class _Clean:
 
     def write(self, versions: dict[str, str], rows: Mapping[str, int], progress: Progress) -> None:
         refused_schema = quarantine.SCHEMA if self.column is None else quarantine.SCHEMA.append(_partition_field())
+        typer = Typer(self.dataset.nulls, self.timezone, self.engine)
         with (
             self.lake.writer(self.refused, refused_schema, partition_column=self.column) as refused,
             self.lake.writer(self.target, self.schema(), partition_column=self.column) as good,
         ):
-            for chunk in self.chunks(list(versions), rows):
-                frame = self.frame(chunk)
-                table = to_arrow(frame)
-                bad = table[BAD]
-                if pc.any(bad).as_py():
-                    spoilt = self.spoilt(chunk)
+            for table in self.chunks(list(versions), rows):
+                typed, spoilt = self.typed(table, typer)
+                good.write(typed)
+                if spoilt is not None:
                     refused.write(quarantine.with_partition(spoilt) if self.column else spoilt)
-                    table = table.filter(pc.invert(bad))
-                good.write(_in_order(table.drop_columns([BAD])))
-                progress(chunk.rows)
+                progress(table.num_rows)
             # The quarantine first: when clean's version is there, the quarantine that belongs to it is there.
             refused.commit(versions)
             good.commit(versions)
 
-    def chunks(self, partitions: list[str], rows: Mapping[str, int]) -> Iterator[Chunk]:
+    def chunks(self, partitions: list[str], rows: Mapping[str, int]) -> Iterator[pa.Table]:
+        """Raw rows, at most `chunk_rows` at once, in the order of the file within a chunk."""
         for chunk in partition_chunks(partitions, rows, self.chunk_rows):
-            yield from row_chunks(self.lake, self.source, chunk, self.chunk_rows)
+            if chunk.rows <= self.chunk_rows:
+                yield _in_order(self.lake.scan(self.source, partitions=chunk.partitions))
+                continue
+            for batch in self.lake.batches(self.source, partitions=chunk.partitions, batch_rows=self.chunk_rows):
+                yield _in_order(pa.Table.from_batches([batch]))
 
     def schema(self) -> pa.Schema:
         fields = [pa.field(column, kind.arrow()) for column, kind in self.kinds.items()]
         fields += [pa.field("_source_file", pa.string()), pa.field("_row", pa.int64()), pa.field("_line", pa.int64())]
         return pa.schema(fields + ([_partition_field()] if self.column else []))
 
-    def rows_of(self, chunk: Chunk) -> "DataFrame":
-        from pyspark.sql import functions
+    def typed(self, rows: pa.Table, typer: Typer) -> tuple[pa.Table, pa.Table | None]:
+        """The rows that fit, typed, and those that don't, as the quarantine has them."""
+        typed = typer.cast([(rows[column], kind) for column, kind in self.kinds.items()])
+        traits = [name for name in self.schema().names if name not in self.kinds]
+        values = [column.values for column in typed] + [rows[name] for name in traits]
+        table = pa.table(values, names=[*self.kinds, *traits])
+        wrong = [column.misfits for column in typed if column.misfits is not None]
+        if not wrong:
+            return table, None
+        bad = reduce(pc.or_, wrong)
+        misfits = [None if column.misfits is None else column.misfits.filter(bad) for column in typed]
+        spoilt = quarantine.as_table(self.faults(rows.filter(bad), misfits))
+        return table.filter(pc.invert(bad)), spoilt
 
-        frame = delta(self.engine(), self.lake.path(self.source), chunk.partitions if self.column else None)
-        if chunk.first is None or chunk.last is None:
-            return frame
-        return frame.where(functions.col("_row").between(chunk.first, chunk.last))
-
-    def frame(self, chunk: Chunk) -> "DataFrame":
-        """Typed rows, with the mark of those that do not fit."""
-        from pyspark.sql import functions
-
-        nulls = self.dataset.nulls
-        values = [
-            functions.expr(typed(column, kind, nulls, self.timezone)).alias(column)
-            for column, kind in self.kinds.items()
-        ]
-        bad = " OR ".join(self.misfit(column, kind) for column, kind in self.kinds.items()) or "FALSE"
-        traits = [functions.col(trait) for trait in self.traits]
-        return self.rows_of(chunk).select(*values, *traits, functions.expr(bad).alias(BAD))
-
-    def misfit(self, column: str, kind: ColumnType) -> str:
-        """SQL: the column's value spoils its row."""
-        empty = missing(column, self.dataset.nulls)
-        if kind.kind == "string":
-            return "FALSE" if kind.nullable else f"({empty})"
-        no_value = f"{typed(column, kind, self.dataset.nulls, self.timezone)} IS NULL"
-        return f"({no_value} AND NOT {empty})" if kind.nullable else f"({no_value})"
-
-    def spoilt(self, chunk: Chunk) -> pa.Table:
-        """The quarantine's rows for what does not fit in a chunk."""
-        from pyspark.sql import functions
-
-        texts = [functions.col(quoted(column)).alias(f"t{i}") for i, column in enumerate(self.kinds)]
-        wrong = [
-            functions.expr(self.misfit(column, kind)).alias(f"w{i}")
-            for i, (column, kind) in enumerate(self.kinds.items())
-        ]
-        bad = functions.expr(" OR ".join(self.misfit(column, kind) for column, kind in self.kinds.items()))
-        traits = [functions.col(trait) for trait in (*self.traits, "_source_sha256")]
-        table = to_arrow(self.rows_of(chunk).where(bad).select(*texts, *wrong, *traits))
-        return quarantine.as_table(self.faults(_in_order(table)))
-
-    def faults(self, table: pa.Table) -> Iterator[tuple[Origin, Spoilt]]:
+    def faults(self, rows: pa.Table, misfits: list[pa.BooleanArray | None]) -> Iterator[tuple[Origin, Spoilt]]:
+        """Each spoilt row with its first fault."""
         kinds = list(self.kinds.items())
-        for batch in table.to_batches(max_chunksize=4096):
-            for row in batch.to_pylist():
-                first = next(i for i in range(len(kinds)) if row[f"w{i}"])
-                column, kind = kinds[first]
-                text = row[f"t{first}"]
-                absent = text is None or text in self.dataset.nulls
-                reason = f"{column} has no value" if absent else f"{text[:100]!r} is not {expected(kind)}"
-                yield (
-                    Origin(self.name, "clean", row["_source_file"], row["_source_sha256"]),
-                    Spoilt(
-                        row.get(PARTITION, UNPARTITIONED),
-                        row["_row"],
-                        row["_line"],
-                        column,
-                        text,
-                        quarantine.MISSING_VALUE if absent else quarantine.WRONG_TYPE,
-                        reason,
-                        {name: row[f"t{i}"] for i, (name, _) in enumerate(kinds) if row[f"t{i}"] is not None},
-                    ),
-                )
+        for ordinal, row in enumerate(rows.to_pylist()):
+            first = next(i for i, wrong in enumerate(misfits) if wrong is not None and wrong[ordinal].as_py())
+            column, kind = kinds[first]
+            text = row[column]
+            absent = text is None or text in self.dataset.nulls
+            reason = f"{column} has no value" if absent else f"{text[:100]!r} is not {expected(kind)}"
+            yield (
+                Origin(self.name, "clean", row["_source_file"], row["_source_sha256"]),
+                Spoilt(
+                    row.get(PARTITION, UNPARTITIONED),
+                    row["_row"],
+                    row["_line"],
+                    column,
+                    text,
+                    quarantine.MISSING_VALUE if absent else quarantine.WRONG_TYPE,
+                    reason,
+                    {name: row[name] for name in self.kinds if row[name] is not None},
+                ),
+            )
 
     def report(self, versions: dict[str, str], changed: set[str], rows: Mapping[str, int]) -> CleanReport:
         out, refused = self.lake.state(self.target), self.lake.rows(self.refused)
