@@ -78,7 +78,7 @@ class Supervisor:
         self.settling = self._child("settle", [*python, "gateway.dev_runs", "settle"])
         self.url = serving.url
         self.announced = False
-        self.signals = 0
+        self.signals, self.signalled = 0, 0.0
         self.watchdog: subprocess.Popen[bytes] | None = None
 
     def run(self) -> int:
@@ -111,7 +111,11 @@ class Supervisor:
         return Child(name, command, self.files.log(name))
 
     def _on_signal(self, _number: int, _frame: object) -> None:
-        self.signals += 1
+        # `make` hands a SIGTERM on that its group got anyway: two at once are one.
+        now = time.monotonic()
+        if now - self.signalled > 1.0:
+            self.signals += 1
+            self.signalled = now
 
     def _start_watchdog(self) -> None:
         env = {key: value for key, value in self.env.items() if key != MARK}
@@ -169,7 +173,7 @@ class Supervisor:
         unfinished = self._runs("stop", signals) != 0
         killed = end_family(self.id, SERVERS_SECONDS if self.signals == signals else 0.0)
         if unfinished:
-            self._runs("settle", self.signals)
+            self._runs("cancel", self.signals)
         self.say("Stopped." if not killed else f"Stopped ({len(killed)} processes had to be killed).")
 
     def _runs(self, action: str, signals: int) -> int:

@@ -1,7 +1,7 @@
-"""Runs at both ends of a `spice dev`: `python -m gateway.dev_runs setup|stop|settle`, with SPICE_HOME set.
+"""Runs at both ends of a `spice dev`: `python -m gateway.dev_runs setup|stop|cancel|settle`.
 
 `stop` asks the runs that the UI and the daemon launched to end, and waits. `settle` gives an end to runs whose
-processes are gone, since nothing else would: a run of a killed process stays STARTED for ever. Runs started by a
+processes are gone (`cancel`: after a stop), since nothing else would: a run of a killed process stays STARTED for ever. Runs started by a
 command line (without the code server's address in their tags) belong to that command.
 """
 
@@ -47,10 +47,13 @@ def _terminate(instance: DagsterInstance, run: DagsterRun) -> None:
         sys.stderr.write(f"run {run.run_id} is executed by nobody any more: {fault}\n")
 
 
-def settle(instance: DagsterInstance) -> None:
-    """End the runs whose processes are gone. Only called while no code server of this home lives."""
+def settle(instance: DagsterInstance, *, stopped: bool) -> None:
+    """End the runs whose processes are gone: as canceled when they were `stopped` with intent, else as failed.
+
+    Only called while no code server of this home lives.
+    """
     for run in launched_runs(instance):
-        if run.status == DagsterRunStatus.CANCELING:
+        if stopped or run.status == DagsterRunStatus.CANCELING:
             instance.report_run_canceled(run, message="Stopped with spice dev.")
         else:
             instance.report_run_failed(run, message="Its process was killed, or the machine stopped.")
@@ -60,8 +63,8 @@ def main() -> int:
     with open_instance(Home.resolve()) as instance:
         if sys.argv[1] == "setup":
             return 0
-        if sys.argv[1] == "settle":
-            settle(instance)
+        if sys.argv[1] in {"settle", "cancel"}:
+            settle(instance, stopped=sys.argv[1] == "cancel")
             return 0
         return 0 if stop(instance) else UNFINISHED
 

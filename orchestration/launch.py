@@ -65,14 +65,17 @@ def launch(home: Home, job_name: str, partitions: str | None, *, bars: bool) -> 
             "job": job_name,
             "success": result.success,
             "seconds": round(time.monotonic() - started, 3),
-            "failures": [
-                f"{event.step_key}: {event.event_specific_data.error_display_string.strip()}"
-                for event in result.all_events
-                if event.is_step_failure
-            ]
-            if not result.success
-            else [],
+            "failures": [_reason(event) for event in result.all_events if event.is_step_failure],
         }
+
+
+def _reason(event: dg.DagsterEvent) -> str:
+    """Step and reason in words: the innermost cause, which for our own errors is the whole message."""
+    error = event.step_failure_data.error
+    while error is not None and error.cause is not None:
+        error = error.cause
+    text = error.message.strip() if error is not None else "no reason given"
+    return f"{event.step_key}: {text}"
 
 
 def _origin(job_name: str) -> RemoteJobOrigin:

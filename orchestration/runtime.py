@@ -16,7 +16,7 @@ from resources.home import Home
 if TYPE_CHECKING:
     from ontology_assets.events.heads import Heads
     from ontology_assets.events.log import EventLog
-    from resources.lake import LocalLake
+    from resources.lake.local import LocalLake
 
 
 class Runtime(dg.ConfigurableResource["Runtime"]):
@@ -47,7 +47,7 @@ class Runtime(dg.ConfigurableResource["Runtime"]):
 
     @property
     def lake(self) -> "LocalLake":
-        from resources.lake import LocalLake
+        from resources.lake.local import LocalLake
 
         return LocalLake(self.home.lake)
 

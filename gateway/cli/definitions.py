@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from gateway.cli.common import say
-from gateway.domains import DEFS
+from gateway.cli.common import DomainOption, HomeOption, home_of, say
+from gateway.domains import DEFS, the_domain
 from ontology_assets.model.loading import load_domain
 
 app = typer.Typer(no_args_is_help=True, help="Definition files.")
@@ -19,3 +19,16 @@ def check(folder: Annotated[Path | None, typer.Argument(help="Folder of one doma
     for place in folders:
         domain = load_domain(place)
         say(f"{domain.name}: {len(domain.datasets)} datasets, {len(domain.pipelines)} pipelines, {len(domain.object_types)} object types")
+
+
+@app.command()
+def infer(
+    domain: DomainOption = None,
+    anew: Annotated[bool, typer.Option("--anew", help="Infer all datasets again, not only those without types.")] = False,
+    home: HomeOption = None,
+) -> None:
+    """Infer column types from the files and keep them in types.lock beside domain.yaml."""
+    from gateway.sample import infer_types
+
+    names = infer_types(home_of(home), the_domain(domain), anew=anew)
+    say(f"types.lock: {', '.join(names)}" if names else "types.lock: nothing to infer")

@@ -1,12 +1,14 @@
 """`spice events`: the log itself."""
 
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
 from gateway.cli.common import DomainOption, HomeOption, JsonOption, home_of, print_json, say, table
 from gateway.domains import the_domain
-from gateway.readers import event_document, open_readers
+from gateway.readers import open_readers
+from ontology_assets.queries.history import event_documents
 
 app = typer.Typer(no_args_is_help=True, help="The event log: figures, proof, tail.")
 
@@ -29,9 +31,11 @@ def verify(domain: DomainOption = None, home: HomeOption = None, json: JsonOptio
     chosen = the_domain(domain)
     report = open_readers(home_of(home), [chosen]).verify(chosen.name)
     if json:
-        print_json(report.document())
+        print_json(asdict(report) | {"ok": report.ok})
     else:
-        say(report.text())
+        say(f"{report.domain}: {report.records:,} records, position {report.position:,}, digest {report.digest}")
+        rows = [[c.name, "skipped" if c.skipped else "ok" if c.ok else "FAILED", c.checked, c.skipped or "; ".join(c.failures)] for c in report.checks]
+        say(table(["check", "result", "checked", "detail"], rows, right={2}))
     raise typer.Exit(0 if report.ok else 1)
 
 
@@ -48,8 +52,8 @@ def tail(
     chosen = the_domain(domain)
     shown = 0
     for batch in open_readers(home_of(home), [chosen]).log(chosen.name).events(after_position=start - 1):
-        for row in batch.to_pylist():
-            say(orjson.dumps(event_document(row)).decode())
+        for document in event_documents(batch):
+            say(orjson.dumps(document).decode())
             shown += 1
             if limit and shown >= limit:
                 return

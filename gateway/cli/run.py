@@ -18,9 +18,13 @@ def run(
     from gateway.home_format import check_format
     from gateway.main_job import run_main_job
 
-    place = home_of(home)
+    from gateway.sample import infer_types
+
+    place, chosen = home_of(home), the_domain(domain)
     check_format(place)
-    outcome = run_main_job(place, the_domain(domain), partitions, say=note)
+    for name in infer_types(place, chosen):
+        note(f"{name}: types inferred and kept in types.lock")
+    outcome = run_main_job(place, chosen, partitions, say=note)
     if json:
         print_json(_document(outcome))
         return

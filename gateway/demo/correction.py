@@ -15,7 +15,7 @@ from typing import Any
 
 from resources.errors import SpiceError
 from resources.home import Home
-from resources.lake import LocalLake
+from resources.lake.local import LocalLake
 from transforms.definitions import Dataset
 
 IMMUTABLE = ("lake", "objects")

@@ -10,8 +10,7 @@ from dagster_shared.utils.warnings import BetaWarning
 
 from ontology_assets.model.code_version import code_version
 from ontology_assets.model.definitions import Domain
-from ontology_assets.model.layout import partitioning_of, type_named
-from ontology_assets.objectify.versions import links_code_version, objects_code_version
+from ontology_assets.model.layout import partitioning_of
 from orchestration.components.partitions import partitions_of
 from orchestration.progress import StageHandle
 from orchestration.runtime import Runtime
@@ -50,7 +49,7 @@ def asset_options(
         "owners": domain.owners or ["team:data"],
         "tags": {"domain": domain.name, "tier": tier},
         "description": description,
-        "code_version": code_of(domain, asset),
+        "code_version": code_version(domain, asset),
         "partitions_def": partitions,
         "backfill_policy": dg.BackfillPolicy.single_run() if partitions else None,
     }
@@ -82,17 +81,7 @@ def writing(context: dg.AssetExecutionContext, runtime: Runtime, asset: str) -> 
 
 def event_metadata(context: dg.AssetExecutionContext, domain: Domain, asset: str) -> dict[str, str]:
     """`metadata` of the envelopes that this run appends: leads from the envelope to the run."""
-    return {"run_id": context.run.run_id, "job": context.run.job_name, "code_version": code_of(domain, asset)}
-
-
-def code_of(domain: Domain, asset: str) -> str:
-    """The asset's code version: a hash of the data-affecting part of its definition."""
-    layer, _, name = asset.partition("/")
-    if layer != "ontology":
-        return code_version(domain, asset)
-    snake, _, part = name.partition("/")
-    version = objects_code_version if part == "objects" else links_code_version
-    return version(domain, type_named(domain, snake))
+    return {"run_id": context.run.run_id, "job": context.run.job_name, "code_version": code_version(domain, asset)}
 
 
 def result(
@@ -101,7 +90,7 @@ def result(
     appended: int,
     metadata: Mapping[str, Any],
     check_results: Sequence[dg.AssetCheckResult] = (),
-) -> dg.MaterializeResult[Any]:
+) -> dg.MaterializeResult:
     """The end of a step: metadata, one data version over the run's partitions, check results.
 
     Dagster copies one data version to every partition of a ranged run; the version of each partition is in its envelope.

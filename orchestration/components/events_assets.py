@@ -40,7 +40,7 @@ def events_asset(domain: Domain) -> dg.AssetsDefinition:
             )
         ],
     )
-    def events(context: dg.AssetExecutionContext, runtime: Runtime) -> dg.MaterializeResult[Any]:
+    def events(context: dg.AssetExecutionContext, runtime: Runtime) -> dg.MaterializeResult:
         log = runtime.log(domain.name)
         with writing(context, runtime, asset) as stage:
             report = seal(log, runtime.lake, domain.name)

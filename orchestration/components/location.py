@@ -57,7 +57,7 @@ def live_asset(projection: str, domains: Sequence[Domain]) -> dg.AssetsDefinitio
             )
         ],
     )
-    def live(context: dg.AssetExecutionContext, runtime: Runtime) -> dg.MaterializeResult[Any]:
+    def live(context: dg.AssetExecutionContext, runtime: Runtime) -> dg.MaterializeResult:
         versions: dict[str, str] = {}
         metadata: dict[str, Any] = {}
         appended, parked, late = 0, 0, 0

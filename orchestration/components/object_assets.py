@@ -18,19 +18,23 @@ from ontology_assets.materializations import (
     rows_of,
     upstream_ids,
 )
+from ontology_assets.model.code_version import code_version
 from ontology_assets.model.definitions import Domain, ObjectType
 from ontology_assets.model.layout import partitioning_of
 from ontology_assets.objectify.decide import Elsewhere, Load, PartitionLoad, decide
+from ontology_assets.objectify.elsewhere import key_elsewhere
 from ontology_assets.objectify.links import DANGLING_SCHEMA, check_links
 from ontology_assets.objectify.mapping import read_mapped
-from ontology_assets.objectify.sources import Quarantine, chunks_of, key_elsewhere, quarantine_of
+from ontology_assets.objectify.protection import protections
 from ontology_assets.objectify.states import link_rows, states_of
-from ontology_assets.objectify.versions import derived_version, links_inputs
-from orchestration.components.common import asset_options, code_of, event_metadata, key_of, result, writing
+from orchestration.components.common import asset_options, event_metadata, key_of, result, writing
 from orchestration.components.metadata import column_schema, markdown_table
 from orchestration.components.partitions import keys_of_run
 from orchestration.runtime import Runtime
 from resources.spark import session
+from transforms.chunks import partition_chunks
+from transforms.digests import combined_version
+from transforms.versions import derived_version
 
 GATES = "gates_open"
 RESOLVED = "links_accounted"
@@ -60,21 +64,22 @@ def object_asset(domain: Domain, object_type: ObjectType) -> dg.AssetsDefinition
             )
         ],
     )
-    def objects(context: dg.AssetExecutionContext, runtime: Runtime) -> dg.MaterializeResult[Any]:
+    def objects(context: dg.AssetExecutionContext, runtime: Runtime) -> dg.MaterializeResult:
         keys = keys_of_run(context, partitioning_of(domain, asset))
         log, heads = runtime.log(domain.name), runtime.heads(domain.name)
-        code, spark = code_of(domain, asset), lambda: session(domain.timezone)
+        code = code_version(domain, asset)
         with writing(context, runtime, asset) as stage:
             source = runtime.lake.versions(mapping.source)
             source_rows = runtime.lake.rows(mapping.source)
-            versions = {key: derived_version(code, {mapping.source: source[key]}) for key in keys if key in source}
+            versions = {key: derived_version(code, [source[key]]) for key in keys if key in source}
             stage.expect(sum(source_rows.get(key, 0) for key in versions))
             heads.catch_up()
             todo = _new(heads, asset, versions)
             stage.advance(sum(source_rows.get(key, 0) for key in versions if key not in todo))
             appended = 0
-            for chunk in chunks_of(runtime.lake, mapping.source, todo):
-                mapped = read_mapped(spark(), runtime.lake, domain, object_type.name, chunk)
+            for chunk in (one.partitions for one in partition_chunks(todo, source_rows)):
+                spark = session()
+                mapped = read_mapped(spark, runtime.lake, domain, object_type, chunk)
                 load = Load(
                     asset,
                     object_type,
@@ -83,7 +88,7 @@ def object_asset(domain: Domain, object_type: ObjectType) -> dg.AssetsDefinition
                     context.run.run_id,
                     code,
                 )
-                elsewhere = key_elsewhere(spark(), runtime.lake, domain, object_type.name, here=chunk, run=keys)
+                elsewhere = key_elsewhere(spark, runtime.lake, domain, object_type, here=chunk, run=keys)
                 commit = log.append(heads, partial(_decide, load, log, elsewhere))
                 appended += 0 if commit is None else len(chunk)
                 stage.advance(mapped.num_rows)
@@ -143,27 +148,23 @@ def link_asset(domain: Domain, object_type: ObjectType) -> dg.AssetsDefinition:
             dg.AssetCheckSpec(DANGLING, asset=key_of(asset), description="No link leads to an object that does not exist."),
         ],
     )
-    def links(context: dg.AssetExecutionContext, runtime: Runtime) -> dg.MaterializeResult[Any]:
+    def links(context: dg.AssetExecutionContext, runtime: Runtime) -> dg.MaterializeResult:
         partition = partitioning_of(domain, asset)
         keys = keys_of_run(context, partition)
         log, heads, lake = runtime.log(domain.name), runtime.heads(domain.name), runtime.lake
         with writing(context, runtime, asset) as stage:
             heads.catch_up()
-            code = code_of(domain, asset)
-            known = {name: _versions(heads, name) for name in {own, *target_assets}}
-            versions = {
-                key: derived_version(code, links_inputs(domain, object_type.name, key, known))
-                for key in keys
-                if key in known[own]
-            }
+            code, mine = code_version(domain, asset), _versions(heads, own)
+            aims = [combined_version(_versions(heads, name)) for name in target_assets]
+            versions = {key: derived_version(code, [mine[key], *aims]) for key in keys if key in mine}
             rows = lake.rows(mapping.source)
             stage.expect(sum(rows.get(key, 0) for key in versions))
             todo = sorted({*_new(heads, asset, versions), *(k for k, v in versions.items() if lake.versions(table).get(k) != v)})
             stage.advance(sum(rows.get(key, 0) for key in versions if key not in todo))
             appended = 0
-            for chunk in chunks_of(lake, mapping.source, todo):
+            for chunk in (one.partitions for one in partition_chunks(todo, rows)):
                 mapped = read_mapped(
-                    session(domain.timezone), lake, domain, object_type.name, chunk, only=_link_properties(object_type)
+                    session(), lake, domain, object_type, chunk, only=_link_properties(object_type)
                 )
                 report = check_links(object_type, link_rows(object_type, domain.object_types, mapped), chunk, heads)
                 report.check(object_type)
@@ -193,7 +194,7 @@ def link_asset(domain: Domain, object_type: ObjectType) -> dg.AssetsDefinition:
 
 def _link_result(
     versions: dict[str, str], appended: int, by_link: dict[str, dict[str, int]], object_type: ObjectType
-) -> dg.MaterializeResult[Any]:
+) -> dg.MaterializeResult:
     dangling = sum(one["dangling"] for one in by_link.values())
     wrong = [name for name, one in by_link.items() if one["total"] != one["none"] + one["resolved"] + one["dangling"]]
     header = ["link", "to", "objects", "without", "resolved", "dangling"]
@@ -229,17 +230,18 @@ def _loads(
     runtime: Runtime, domain: Domain, object_type: ObjectType, chunk: list[str], versions: dict[str, str]
 ) -> list[PartitionLoad]:
     source, heads = domain.mappings[object_type.name].source, runtime.heads(domain.name)
-    kept = quarantine_of(session(domain.timezone), runtime.lake, domain, object_type.name, chunk)
-    read = {key: upstream_ids(heads, [source], key) for key in chunk}
-    loads = []
-    for key in chunk:
-        quarantine = kept.get(key, Quarantine())
-        loads.append(
-            PartitionLoad(
-                key, versions[key], read[key], quarantine.quarantined, quarantine.protected, quarantine.unreadable
-            )
+    kept = protections(runtime.lake, domain, object_type, chunk, engine=session)
+    return [
+        PartitionLoad(
+            key,
+            versions[key],
+            upstream_ids(heads, [source], key),
+            kept[key].quarantined,
+            kept[key].protected,
+            kept[key].unreadable,
         )
-    return loads
+        for key in chunk
+    ]
 
 
 def _link_properties(object_type: ObjectType) -> set[str]:

@@ -40,7 +40,7 @@ def raw_asset(domain: Domain, name: str) -> dg.AssetsDefinition:
             )
         ],
     )
-    def raw(context: dg.AssetExecutionContext, runtime: Runtime) -> dg.MaterializeResult[Any]:
+    def raw(context: dg.AssetExecutionContext, runtime: Runtime) -> dg.MaterializeResult:
         keys = keys_of_run(context, dataset.partition)
         with writing(context, runtime, asset) as stage:
             report = ingest(
@@ -49,7 +49,7 @@ def raw_asset(domain: Domain, name: str) -> dg.AssetsDefinition:
                 find_source(runtime.home.sources, folder, dataset.file),
                 runtime.lake,
                 keys,
-                engine=lambda: session(domain.timezone),
+                engine=session,
                 timezone=domain.timezone,
                 progress=stage.advance,
             )

@@ -1,0 +1,112 @@
+"""`clean/<dataset>`: typed rows; what does not fit is in the quarantine."""
+
+from typing import Any
+
+import dagster as dg
+
+from ontology_assets.materializations import DATASET_VERSION_PUBLISHED, publish, upstream_ids
+from ontology_assets.model.definitions import Domain
+from orchestration.components.common import asset_options, event_metadata, key_of, result, writing
+from orchestration.components.metadata import column_schema, markdown_table
+from orchestration.components.partitions import keys_of_run
+from orchestration.runtime import Runtime
+from resources.lake.base import Lake
+from resources.spark import session
+from transforms.clean import CleanReport, clean
+from transforms.quarantine import quarantined_rows
+from transforms.types_lock import column_types
+
+ACCOUNTED = "rows_accounted"
+NO_QUARANTINE = "quarantine_empty"
+SAMPLES = 10
+
+
+def clean_asset(domain: Domain, name: str) -> dg.AssetsDefinition:
+    """The clean asset of one dataset."""
+    asset, source, dataset = f"clean/{name}", f"raw/{name}", domain.datasets[name]
+
+    @dg.asset(
+        **asset_options(
+            domain,
+            asset,
+            group="ingest/clean",
+            kinds={"delta", "spark"},
+            description=f"Rows of `{source}` in their types. A row with a value that does not fit is in "
+            f"`quarantine/{name}/clean` with file, line, column and reason.",
+            deps=[source],
+        ),
+        check_specs=[
+            dg.AssetCheckSpec(
+                ACCOUNTED, asset=key_of(asset), blocking=True, description="Rows in = rows out + rows quarantined."
+            ),
+            dg.AssetCheckSpec(NO_QUARANTINE, asset=key_of(asset), description="No row of the run is in quarantine."),
+        ],
+    )
+    def cleaned(context: dg.AssetExecutionContext, runtime: Runtime) -> dg.MaterializeResult:
+        keys = keys_of_run(context, dataset.partition)
+        types = column_types(name, dataset, domain.locked_types.get(name))
+        log, heads = runtime.log(domain.name), runtime.heads(domain.name)
+        with writing(context, runtime, asset) as stage:
+            stage.expect(sum(runtime.lake.rows(source).get(key, 0) for key in keys))
+            report = clean(
+                name,
+                dataset,
+                types,
+                runtime.lake,
+                keys,
+                engine=session,
+                timezone=domain.timezone,
+                progress=stage.advance,
+            )
+            versions = {key: one.version for key, one in report.partitions.items()}
+            heads.catch_up()
+            appended = publish(
+                log,
+                heads,
+                asset,
+                {key: (one.version, {"out": one.rows}) for key, one in report.partitions.items()},
+                DATASET_VERSION_PUBLISHED,
+                {key: upstream_ids(heads, [source], key) for key in _changed(report)},
+                event_metadata(context, domain, asset),
+            )
+            quarantined = sum(report.quarantined.values())
+            stage.note(f"{quarantined:,} rows quarantined" if quarantined else "")
+        return result(
+            versions,
+            appended=appended,
+            metadata={
+                "dagster/row_count": report.rows_out,
+                "dagster/table_name": asset,
+                "dagster/uri": runtime.lake.path(asset),
+                "dagster/column_schema": column_schema(types),
+                "partitions_changed": len(_changed(report)),
+                "rows_quarantined": quarantined,
+            },
+            check_results=_checks(runtime.lake, name, keys, report),
+        )
+
+    return cleaned
+
+
+def _changed(report: CleanReport) -> list[str]:
+    return [key for key, one in report.partitions.items() if one.changed]
+
+
+def _checks(lake: Lake, name: str, keys: list[str], report: CleanReport) -> list[dg.AssetCheckResult]:
+    quarantined = sum(report.quarantined.values())
+    metadata: dict[str, Any] = {f"{code}": count for code, count in report.quarantined.items()}
+    if quarantined:
+        rows = quarantined_rows(lake, name, keys, limit=SAMPLES).to_pylist()
+        fields = ["source_file", "line", "column", "value", "code", "reason"]
+        metadata["sample"] = markdown_table(fields, [[row[field] for field in fields] for row in rows])
+        metadata["what to do"] = "Mend the file and run again; the rows leave the quarantine by themselves."
+    return [
+        dg.AssetCheckResult(
+            check_name=ACCOUNTED,
+            passed=report.rows_in == report.rows_out + quarantined,
+            metadata={"rows_in": report.rows_in, "rows_out": report.rows_out, "rows_quarantined": quarantined},
+        ),
+        dg.AssetCheckResult(
+            check_name=NO_QUARANTINE, passed=quarantined == 0, severity=dg.AssetCheckSeverity.WARN, metadata=metadata
+        ),
+    ]
