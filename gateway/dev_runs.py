@@ -1,8 +1,8 @@
 """Runs at both ends of a `spice dev`: `python -m gateway.dev_runs setup|stop|cancel|settle`.
 
 `stop` asks the runs that the UI and the daemon launched to end, and waits. `settle` gives an end to runs whose
-processes are gone (`cancel`: after a stop), since nothing else would: a run of a killed process stays STARTED for ever. Runs started by a
-command line (without the code server's address in their tags) belong to that command.
+processes are gone (`cancel` to runs that a stop has killed), since nothing else would: a run of a killed process stays
+STARTED for ever. Runs started by a command line (their tags name no code server) belong to that command.
 """
 
 import sys
