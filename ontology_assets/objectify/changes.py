@@ -36,13 +36,8 @@ def draft_rows(
 ) -> pa.Table:
     """DRAFT_SCHEMA: the changed rows (with `base`, `owner`, `event_type`) and the deletions, by partition, row, id."""
     rows = pa.concat_tables([_written(changed, previous_states), _deleted(gone)])
-    rows = rows.take(
-        pc.sort_indices(
-            rows,
-            sort_keys=[("partition", "ascending"), ("row", "ascending"), ("id", "ascending")],
-            null_placement="at_end",
-        )
-    ).combine_chunks()
+    order = [("partition", "ascending"), ("row", "ascending"), ("id", "ascending")]
+    rows = rows.take(pc.sort_indices(rows, sort_keys=order)).combine_chunks()
     ids, base = flat(rows["id"]), flat(rows["base"])
     return pa.table(
         [
