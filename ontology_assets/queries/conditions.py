@@ -40,8 +40,8 @@ FORMS: dict[Kind, str] = {
 
 
 def read_conditions(value: Any, where: str, layout: TypeLayout) -> tuple[Condition, ...]:
-    """The `where` member of a document. Raises QueryRefused."""
-    entries = read_list(value, where, MAX_CONDITIONS)
+    """The `where` member of a document, None if there is none. Raises QueryRefused."""
+    entries = [] if value is None else read_list(value, where, MAX_CONDITIONS)
     return tuple(read_condition(entry, f"{where}[{k}]", layout) for k, entry in enumerate(entries))
 
 

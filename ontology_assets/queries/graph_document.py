@@ -51,7 +51,7 @@ def read_graph(document: Any, catalogue: Catalogue) -> GraphQuery:
     known = catalogue.named(start["type"], "start.type")
     hops: list[Hop] = []
     at = known
-    for k, entry in enumerate(read_list(given.get("hops") or [], "hops", MAX_HOPS)):
+    for k, entry in enumerate(read_list([] if given.get("hops") is None else given["hops"], "hops", MAX_HOPS)):
         hop = _read_hop(entry, f"hops[{k}]", at, catalogue)
         hops.append(hop)
         at = hop.target
@@ -59,7 +59,7 @@ def read_graph(document: Any, catalogue: Catalogue) -> GraphQuery:
     return GraphQuery(
         start=known,
         id=None if start.get("id") is None else read_text(start["id"], "start.id", MAX_ID),
-        where=read_conditions(start.get("where") or [], "start.where", known.layout),
+        where=read_conditions(start.get("where"), "start.where", known.layout),
         fields=read_fields(start.get("fields"), "start.fields", known, links=False),
         hops=tuple(hops),
         max_nodes=DEFAULT_NODES if nodes is None else read_count(nodes, "max_nodes", MAX_NODES),
@@ -87,6 +87,6 @@ def _read_hop(entry: Any, where: str, source: KnownType, catalogue: Catalogue) -
         target,
         link,
         backwards=forward is None,
-        where=read_conditions(given.get("where") or [], f"{where}.where", target.layout),
+        where=read_conditions(given.get("where"), f"{where}.where", target.layout),
         fields=read_fields(given.get("fields"), f"{where}.fields", target, links=False),
     )

@@ -8,6 +8,7 @@ import base64
 import binascii
 import hashlib
 import hmac
+import json
 from typing import Any
 
 import orjson
@@ -23,7 +24,7 @@ WHERE = "after"
 
 def query_fingerprint(document: Any) -> str:
     """Of the parts of a query that decide its order and its members."""
-    return hashlib.sha256(orjson.dumps(document, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]
+    return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def write_token(after: After, type_name: str, fingerprint: str, state: StoredState) -> str:

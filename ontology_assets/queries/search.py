@@ -44,7 +44,7 @@ def read_search(document: Any, catalogue: Catalogue) -> Search:
     known = None if given.get("type") is None else catalogue.named(given["type"], "type")
     if known is None:
         for member in ("where", "sort", "fields"):
-            if given.get(member):
+            if given.get(member) not in (None, []):
                 raise QueryRefused(
                     f"'{member}' names properties, so a type is needed", where="type", allowed=sorted(catalogue.types)
                 )
@@ -62,8 +62,8 @@ def read_search(document: Any, catalogue: Catalogue) -> Search:
     sort: tuple[Order, ...] = ()
     fields: Fields = None
     if known is not None:
-        where = read_conditions(given.get("where") or [], "where", known.layout)
-        sort = _sort(given.get("sort") or [], known)
+        where = read_conditions(given.get("where"), "where", known.layout)
+        sort = _sort(given.get("sort"), known)
         fields = read_fields(given.get("fields"), "fields", known, links=True)
     limit = read_count(given["limit"], "limit", MAX_LIMIT) if given.get("limit") is not None else DEFAULT_LIMIT
     fingerprint = query_fingerprint([given.get(member) or None for member in ("type", "text", "where", "sort")])
@@ -127,6 +127,8 @@ def _words(value: Any) -> tuple[Word, ...]:
 
 def _sort(value: Any, known: KnownType) -> tuple[Order, ...]:
     orders: list[Order] = []
+    if value is None:
+        return ()
     for k, entry in enumerate(read_list(value, "sort", MAX_SORT)):
         place = f"sort[{k}]"
         if not isinstance(entry, list) or len(entry) != 2 or entry[1] not in ("asc", "desc"):
