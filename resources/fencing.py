@@ -7,7 +7,7 @@ write. A lease alone can't do that: a paused process does not know that it was p
 from resources.errors import SpiceError
 
 
-class Fenced(SpiceError):  # noqa: N818  the field's word; errors here are named by what happened
+class Fenced(SpiceError):
     """The store is held at another epoch than the writer's: nothing of this write was kept."""
 
     def __init__(self, store: str, *, mine: int, held: int) -> None:

@@ -11,8 +11,22 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
+from resources.errors import SpiceError
+
 BUSY_SECONDS = 20.0
 """How long a statement waits for another process's transaction. Batches take well under a second."""
+
+
+class FileDamaged(SpiceError):
+    """The file is no database, or a broken one."""
+
+    def __init__(self, path: Path, fault: sqlite3.DatabaseError) -> None:
+        super().__init__(
+            "File damaged",
+            f"SQLite says: {fault}. Everything in it comes from the log: delete the file, it is built again.",
+            where=str(path),
+            status=500,
+        )
 
 
 class SqliteFile:
@@ -77,6 +91,11 @@ class SqliteFile:
             connection.execute(f"PRAGMA synchronous={self._synchronous}")
             self._schema(connection)
             self._inode = self._inode_at_path()
+        except sqlite3.DatabaseError as fault:
+            connection.close()
+            if fault.sqlite_errorcode in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
+                raise FileDamaged(self.path, fault) from fault
+            raise
         except BaseException:
             connection.close()
             raise

@@ -18,8 +18,8 @@ from resources.fencing import Fenced
 from resources.lean_arrow import give_memory_back
 from resources.registry.base import RENEW_SECONDS, TTL_SECONDS, Registry
 
-POLL_SECONDS = 0.05
-"""How often an idle follower looks at the end of the log."""
+POLL_SECONDS = 0.1
+"""How often an idle follower looks at the end of the log; each look costs 0.3 to 0.8 ms of a cold processor."""
 HANDOVER_SECONDS = 0.02
 """How often a waiting follower looks whether the lease is free."""
 SINK_LOOK_SECONDS = 0.5
@@ -89,8 +89,8 @@ class FollowerStalled(SpiceError):
     """Another process holds the lease and does not get on."""
 
 
-class SinkAheadOfLog(SpiceError):
-    """The sink has events that this log never had: it belongs to another log."""
+class ForeignSink(SpiceError):
+    """The sink was fed from another log than this one."""
 
 
 def catch_up(
@@ -113,7 +113,7 @@ def catch_up(
     target = log.end().position
     work = _Work(log, sink, registry, owner, run_id, batch_rows, timing)
     position = work.position()
-    work.refuse_foreign_log(position)
+    work.refuse_foreign_sink(position)
     moved_at = time.monotonic()
     while position < target:
         held = work.try_lease()
@@ -199,6 +199,7 @@ class _Work:
     timing: Timing
     events: int = 0
     epochs: list[int] = field(default_factory=list)
+    _known_log: str = ""
 
     @property
     def name(self) -> str:
@@ -263,7 +264,7 @@ class _Work:
 
     def _apply_waiting(self, position: int, stop: Callable[[], StopReason | None], held: HeldLease) -> int:
         """Batch after batch up to the log's end, or until told to stop."""
-        self.refuse_foreign_log(position)
+        self.refuse_foreign_sink(position)
         for batch in self.log.events(after_position=position, batch_rows=self.batch_rows):
             position = self._apply(batch, position, held)
             if held.lost or held.stop_requested is not None or stop():
@@ -286,14 +287,25 @@ class _Work:
         self.events += batch.num_rows
         return position + int(batch.num_rows)
 
-    def refuse_foreign_log(self, position: int) -> None:
-        """`position` must have been read before."""
-        end = self.log.end().position
-        if position > end:
-            raise SinkAheadOfLog(
-                "Sink ahead of its log",
-                f"{self.sink.name} stands at event {position}, the log of {self.log.domain} ends at {end}: it was fed "
-                "from another log. Delete its file; it is built again from the log.",
+    def refuse_foreign_sink(self, position: int) -> None:
+        """A sink at `position` (read before) must have come there by this log, or "caught up" would be a lie.
+
+        Which log it was is a mark in the registry, set while the sink is empty.
+        """
+        end = self.log.end()
+        if not end.log_id or end.log_id == self._known_log:
+            fed_by = end.log_id
+        else:
+            mark = self.registry.mark(f"{self.name}/log")
+            if position == 0 or mark is None:
+                self.registry.set_mark(f"{self.name}/log", end.log_id)
+            fed_by = end.log_id if position == 0 or mark is None else mark.value
+            self._known_log = fed_by
+        if position > end.position or fed_by != end.log_id:
+            raise ForeignSink(
+                "Foreign sink",
+                f"{self.sink.name} stands at event {position} of another log; this one of {self.log.domain} ends at "
+                f"{end.position}. Delete the file of {self.sink.name}: it is built again from this log.",
                 where=self.name,
                 status=409,
             )

@@ -60,8 +60,13 @@ class Sink(Protocol):
 
 
 class LogEnd(Protocol):
+    """Where a log ends; `log_id` tells it from any other log, "" while nothing was appended."""
+
     @property
     def position(self) -> int: ...
+
+    @property
+    def log_id(self) -> str: ...
 
 
 class FollowedLog(Protocol):

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from resources.fencing import Fenced
+from resources.sqlite_file import FileDamaged
 from resources.topic.sqlite import SqliteTopic
 from tests.contracts.topic import TopicContract, batch
 
@@ -52,6 +53,13 @@ def test_a_deleted_file_is_noticed_and_begun_anew(topic: SqliteTopic, tmp_path: 
     producer.claim(5)
     producer.publish(batch(1, 2), after=0, position=2, epoch=5)
     assert topic.read()["ce_position"].to_pylist() == [1, 2]
+
+
+def test_a_file_that_is_no_database_is_named_with_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "topic.sqlite").write_text("not a database, but long enough to be taken for one" * 10)
+
+    with pytest.raises(FileDamaged, match=r"topic\.sqlite: File damaged: .* delete the file"):
+        SqliteTopic(tmp_path / "topic.sqlite").end()
 
 
 def test_a_fault_in_the_middle_of_a_batch_leaves_nothing_of_it(topic: SqliteTopic) -> None:

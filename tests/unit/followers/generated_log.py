@@ -18,15 +18,17 @@ START = datetime(2013, 1, 1, 5, 15, 0, 250_000, tzinfo=UTC)
 @dataclass(frozen=True)
 class End:
     position: int
+    log_id: str
 
 
 @dataclass
 class GeneratedLog:
     last: int | Path
     domain: str = "harbour"
+    log_id: str = "log 1"
 
     def end(self) -> End:
-        return End(int(self.last.read_text() or 0) if isinstance(self.last, Path) else self.last)
+        return End(int(self.last.read_text() or 0) if isinstance(self.last, Path) else self.last, self.log_id)
 
     def events(self, after_position: int = 0, batch_rows: int = 10_000) -> Iterator[pa.RecordBatch]:
         end = self.end().position

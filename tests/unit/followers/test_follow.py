@@ -13,8 +13,8 @@ from ontology_assets.followers.follow import (
     Ended,
     EventsMissing,
     FollowerStalled,
+    ForeignSink,
     Progress,
-    SinkAheadOfLog,
     StopReason,
     Timing,
     catch_up,
@@ -168,11 +168,26 @@ def test_it_says_who_is_in_the_way_of_a_holder_that_renews_and_does_nothing(
     assert topic.end() == 0
 
 
-def test_a_topic_of_another_log_is_refused(topic: SqliteTopic, registry: SqliteRegistry) -> None:
+def test_a_topic_that_is_ahead_of_the_log_is_refused(topic: SqliteTopic, registry: SqliteRegistry) -> None:
     catch_up(GeneratedLog(50), Relay(topic, "harbour"), registry, owner="test")
 
-    with pytest.raises(SinkAheadOfLog, match="stands at event 50, the log of harbour ends at 49"):
+    with pytest.raises(ForeignSink, match="stands at event 50 of another log; this one of harbour ends at 49"):
         catch_up(GeneratedLog(49), Relay(topic, "harbour"), registry, owner="test")
+
+
+def test_a_topic_of_another_log_is_refused_also_if_it_is_not_ahead(
+    tmp_path: Path, topic: SqliteTopic, registry: SqliteRegistry
+) -> None:
+    catch_up(GeneratedLog(50), Relay(topic, "harbour"), registry, owner="test")
+    other = GeneratedLog(50, log_id="log 2")
+
+    for _ in range(2):
+        with pytest.raises(ForeignSink, match="Delete the file of topic"):
+            catch_up(other, Relay(topic, "harbour"), registry, owner="test")
+    with pytest.raises(ForeignSink):
+        follow(replace(other, last=60), Relay(topic, "harbour"), registry, owner="test", until=time.monotonic() + LONG)
+    (tmp_path / "topic.sqlite").unlink()
+    assert catch_up(other, Relay(topic, "harbour"), registry, owner="test").events == 50
 
 
 def test_a_log_that_skips_a_position_stops_the_follower(topic: SqliteTopic, registry: SqliteRegistry) -> None:
