@@ -30,10 +30,10 @@ RANGES = {"lat": 90.0, "lon": 180.0}
 
 @dataclass(frozen=True)
 class Sample:
-    """One row that a gate stopped."""
+    """One row that a gate stopped; `value` as text, None where there is none."""
 
     column: str
-    value: Any
+    value: str | None
     reason: str
     key: str | None = None
     file: str | None = None
@@ -140,7 +140,7 @@ class _Findings:
         shown = flat(self._rows[name]) if values is None else values
         for i in pc.indices_nonzero(wrong)[:SAMPLES].to_pylist():
             self._samples.append(
-                _sample(self._rows, i, column=name, value=shown[i].as_py(), reason=reason, key=self._key_text(i))
+                _sample(self._rows, i, column=name, value=_text(shown, i), reason=reason, key=self._key_text(i))
             )
 
     def gate(self, code: str) -> Gate:
@@ -149,14 +149,23 @@ class _Findings:
         return Gate(code, pc.sum(self._wrong).as_py(), tuple(self._samples[:SAMPLES]))
 
     def _key_text(self, i: int) -> str:
-        return ", ".join(f"{name} {self._rows[name][i].as_py()}" for name in self._key)
+        return ", ".join(f"{name} {_text(flat(self._rows[name]), i)}" for name in self._key)
 
 
-def _sample(rows: pa.Table, i: int, *, column: str, value: Any, reason: str, key: str | None) -> Sample:
+def _sample(rows: pa.Table, i: int, *, column: str, value: str | None, reason: str, key: str | None) -> Sample:
     file, line, row = (
         rows[name][i].as_py() if name in rows.column_names else None for name in ("_source_file", "_line", "_row")
     )
     return Sample(column, value, reason, key, file, line, row)
+
+
+def _text(column: pa.Array, i: int) -> str | None:
+    """Arrow's own text of times: Python has no value for those that lie outside of its calendar."""
+    if pa.types.is_temporal(column.type):
+        column = column.slice(i, 1).cast(pa.string())
+        i = 0
+    value = column[i].as_py()
+    return None if value is None else str(value)
 
 
 def _refused_texts(rows: pa.Table, name: str) -> pa.Array | None:

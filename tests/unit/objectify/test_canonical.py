@@ -89,7 +89,7 @@ def test_columns_refuse_the_same(declared, column):
 
 
 @pytest.mark.parametrize("declared", TYPES, ids=lambda declared: declared.text)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_columns_and_values_have_the_same_text(declared: ColumnType, data):
     values = data.draw(st.lists(st.none() | values_of(declared), max_size=12))
@@ -100,7 +100,7 @@ def test_columns_and_values_have_the_same_text(declared: ColumnType, data):
     assert json_column(pa.chunked_array([padded.slice(1)]), declared).to_pylist() == expected
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_states_of_columns_and_values_are_the_same_json(data):
     types = {f"p{i}": data.draw(st.sampled_from(TYPES)) for i in range(data.draw(st.integers(0, 4)))}

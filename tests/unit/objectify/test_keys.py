@@ -114,7 +114,7 @@ keys_of_two = st.sampled_from(KEY_TYPES).flatmap(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(keys_of_two)
 def test_keys_round_trip_are_injective_and_equal_by_value_and_by_column(drawn):
     types, rows = drawn
