@@ -9,10 +9,14 @@ from pathlib import Path
 
 import dagster as dg
 
-from ontology_assets.model.definitions import Domain
-from orchestration.components.domain import declared_domains, domain_definitions
-from orchestration.components.location import location_definitions
-from orchestration.runtime import Runtime
+from resources.lean_arrow import keep_pandas_out
+
+keep_pandas_out()  # before anything that uses pyarrow: followers are loaded through this module and stay small
+
+from ontology_assets.model.definitions import Domain  # noqa: E402
+from orchestration.components.domain import declared_domains, domain_definitions  # noqa: E402
+from orchestration.components.location import location_definitions  # noqa: E402
+from orchestration.runtime import Runtime  # noqa: E402
 
 LOCATION = "spice"
 

@@ -9,10 +9,13 @@ from typing import Annotated
 
 import orjson
 import typer
-from click import ClickException
 
-from gateway.cli import care, definitions, demo, events, objects, projection, run, sources
-from resources.errors import SpiceError
+from resources.lean_arrow import keep_pandas_out
+
+keep_pandas_out()  # before anything that uses pyarrow: half a second of every command
+
+from gateway.cli import care, definitions, demo, events, objects, projection, run, sources  # noqa: E402
+from resources.errors import SpiceError  # noqa: E402
 
 app = typer.Typer(
     name="spice",
@@ -48,19 +51,11 @@ def root(
 def main() -> int:
     """Entry point: a fault that a user can mend is one paragraph (or one problem document), never a traceback."""
     try:
-        app(standalone_mode=False)
+        app()
     except SpiceError as error:
         as_json = "--json" in sys.argv
         sys.stderr.write((orjson.dumps(error.problem()).decode() if as_json else f"error: {error.text()}") + "\n")
         return 1 if error.status >= 500 else 2
-    except typer.Exit as ended:
-        return ended.exit_code
-    except (KeyboardInterrupt, typer.Abort):
-        sys.stderr.write("Interrupted.\n")
-        return 130
-    except ClickException as error:
-        error.show()
-        return error.exit_code
     return 0
 
 

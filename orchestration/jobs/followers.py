@@ -1,0 +1,130 @@
+"""The followers as op jobs: one run each, following the logs of all domains for 55 minutes.
+
+When a run starts and what happens to a dead one belongs to `orchestration/sensors/keeper.py`; how a log is followed
+belongs to `ontology_assets/followers/`.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from hashlib import sha256
+
+import dagster as dg
+
+from ontology_assets.followers.follow import Ended, StopReason, follow
+from ontology_assets.followers.lease import lease_name
+from ontology_assets.followers.relay import Relay
+from ontology_assets.followers.signals import StopOnSignal
+from ontology_assets.followers.sink import FollowedLog, Sink
+from ontology_assets.model.definitions import Domain
+from ontology_assets.projections.sinks import graph_sink, search_sink
+from orchestration.runtime import Runtime
+from resources.clock import utc_now
+from resources.home import Home
+from resources.registry.base import Registry
+from resources.registry.sql import SqliteRegistry
+from resources.topic.sqlite import SqliteTopic
+
+FOLLOW_SECONDS = 55 * 60.0
+FOLLOWER_TAG = "spice/follower"
+SinkOf = Callable[[Home, Domain, FollowedLog], Sink]
+
+
+def _relay(home: Home, domain: Domain, _log: FollowedLog) -> Sink:
+    return Relay(SqliteTopic(home.topic), domain.name)
+
+
+FOLLOWERS: Mapping[str, SinkOf] = {"topic": _relay, "search": search_sink, "graph": graph_sink}
+"""The sink of each follower. The name is the sink's name in leases, the job's is `follow_<name>`."""
+
+
+def job_name(follower: str) -> str:
+    return f"follow_{follower}"
+
+
+def definitions_hash(domains: Sequence[Domain]) -> str:
+    """Of everything that a follower takes from the definitions; equal for equal definitions in any process."""
+    digest = sha256()
+    for domain in sorted(domains, key=lambda d: d.name):
+        digest.update(domain.model_dump_json().encode())
+    return digest.hexdigest()
+
+
+def loaded_mark(follower: str) -> str:
+    """Registry key under which a follower's run says which definitions it has loaded."""
+    return f"definitions/{job_name(follower)}"
+
+
+def follower_job(follower: str, domains: Sequence[Domain], *, seconds: float = FOLLOW_SECONDS) -> dg.JobDefinition:
+    """The job of one follower; its run ends SUCCESS however it is told to stop, so a red one is a fault."""
+
+    @dg.op(name=f"follow_the_log_to_{follower}", description=f"Keeps {follower} at the end of the event log.")
+    def follow_the_log(context: dg.OpExecutionContext, runtime: Runtime) -> None:
+        until = time.monotonic() + seconds
+        with StopOnSignal() as signalled:
+            ends = follow_domains(
+                runtime, follower, domains, run_id=context.run_id, until=until, stop=signalled, say=context.log.info
+            )
+        for domain, ended in ends.items():
+            context.log.info(
+                "%s: %s at event %s; %s events in this run", domain, ended.reason, ended.position, ended.events
+            )
+
+    @dg.job(
+        name=job_name(follower),
+        description=f"Follows the event log for `{follower}`; kept running by the sensor follower_keeper.",
+        executor_def=dg.in_process_executor,
+        # A follower is light and must not wait behind loads.
+        tags={FOLLOWER_TAG: follower, "dagster/priority": "10", "dagster/max_retries": "0"},
+    )
+    def follower_run() -> None:
+        follow_the_log()
+
+    return follower_run
+
+
+def follow_domains(
+    runtime: Runtime,
+    follower: str,
+    domains: Sequence[Domain],
+    *,
+    run_id: str,
+    until: float,
+    stop: Callable[[], StopReason | None],
+    say: Callable[[str], None],
+) -> dict[str, Ended]:
+    """Follow each domain's log in a thread of its own; when one ends, for whatever reason, the others end too.
+
+    A process for each would cost 110 MB more for each domain. A fault in one is raised after the others have ended.
+    """
+    ending = threading.Event()
+
+    def reason() -> StopReason | None:
+        return stop() or (StopReason.REQUESTED if ending.is_set() else None)
+
+    registry = SqliteRegistry(runtime.home.registry)
+    registry.set_mark(loaded_mark(follower), definitions_hash(domains))
+
+    def follow_one(domain: Domain) -> Ended:
+        log = runtime.log(domain.name)
+        sink = FOLLOWERS[follower](runtime.home, domain, log)
+        relieve(registry, lease_name(domain.name, sink.name), run_id)
+        return follow(log, sink, registry, owner=f"run {run_id}", run_id=run_id, until=until, stop=reason, on_event=say)
+
+    with ThreadPoolExecutor(max_workers=max(1, len(domains))) as pool:
+        running: dict[str, Future[Ended]] = {domain.name: pool.submit(follow_one, domain) for domain in domains}
+        try:
+            wait(running.values(), return_when=FIRST_COMPLETED)
+        finally:
+            ending.set()
+    registry.close()
+    return {name: future.result() for name, future in running.items()}
+
+
+def relieve(registry: Registry, lease: str, run_id: str) -> bool:
+    """Ask another follower's run that holds the lease to give it back, now that its successor is loaded and ready."""
+    holder = registry.read(lease)
+    if holder is None or holder.run_id == run_id or not holder.is_alive(utc_now()):
+        return False
+    return registry.request_stop(lease, f"run {run_id} takes over")

@@ -1,0 +1,166 @@
+"""The sensor that keeps the followers running: each five seconds it looks at their leases and does what is planned.
+
+What to do is decided in `keeper_plan.py`, what a follower's run does in `orchestration/jobs/followers.py`.
+"""
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+from dagster._core.storage.tags import RUN_KEY_TAG
+
+from ontology_assets.followers.lease import lease_name
+from ontology_assets.model.definitions import Domain
+from orchestration.jobs.followers import FOLLOWERS, definitions_hash, follower_job, job_name, loaded_mark
+from orchestration.runtime import Runtime
+from orchestration.schedules.housekeeping import housekeeping_definitions
+from orchestration.sensors.keeper_plan import Plan, Seen, SeenRun, is_at_work, plan, successor_is_due
+from resources.clock import utc_now
+from resources.registry.base import Registry
+from resources.registry.sql import SqliteRegistry
+
+SWEEP = timedelta(seconds=60)
+"""How often runs are looked at although all leases are fresh: a run whose successor took over may lie there dead."""
+RUNS_LOOKED_AT = 12
+
+
+def follower_definitions(domains: Sequence[Domain]) -> dg.Definitions:
+    """Jobs of the followers, their keeper and the housekeeping of their runs; the `runtime` resource comes with the
+    location.
+    """
+    housekeeping = housekeeping_definitions()
+    if not domains:
+        return housekeeping
+    jobs = [follower_job(name, domains) for name in FOLLOWERS]
+    return dg.Definitions.merge(housekeeping, dg.Definitions(jobs=jobs, sensors=[keeper(domains, jobs)]))
+
+
+def keeper(domains: Sequence[Domain], jobs: Sequence[dg.JobDefinition]) -> dg.SensorDefinition:
+    """The sensor over the followers of `domains`."""
+    loaded = definitions_hash(domains)
+    names = [domain.name for domain in domains]
+
+    @dg.sensor(
+        name="follower_keeper",
+        jobs=jobs,
+        minimum_interval_seconds=5,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Keeps a run of each follower at work: ends a dead one, starts the next, hands over before the end.",
+    )
+    def follower_keeper(context: dg.SensorEvaluationContext, runtime: Runtime) -> dg.SensorResult:
+        registry = SqliteRegistry(runtime.home.registry)
+        swept_at = _swept_at(context.cursor)
+        now = utc_now()
+        sweeps = now - swept_at >= SWEEP
+        requests, notes = [], []
+        for follower in FOLLOWERS:
+            planned, run_key = look_after(context, registry, names, follower, loaded, sweeps=sweeps, now=now)
+            notes.append(f"{follower}: {planned.because}")
+            if run_key:
+                requests.append(dg.RunRequest(run_key=run_key, job_name=job_name(follower)))
+        registry.close()
+        cursor = json.dumps({"swept_at": (now if sweeps else swept_at).isoformat()})
+        if requests:
+            return dg.SensorResult(run_requests=requests, cursor=cursor)
+        return dg.SensorResult(skip_reason="; ".join(notes), cursor=cursor)
+
+    return follower_keeper
+
+
+def look_after(
+    context: dg.SensorEvaluationContext,
+    registry: Registry,
+    domains: Sequence[str],
+    follower: str,
+    loaded: str,
+    *,
+    sweeps: bool,
+    now: datetime,
+) -> tuple[Plan, str | None]:
+    """Ends the follower's dead runs; returns the plan, and the run key of the run to request if there is one."""
+    requested = registry.mark(f"start/{job_name(follower)}")
+    loaded_by_it = registry.mark(loaded_mark(follower))
+    handed_over = registry.mark(f"hand-over/{job_name(follower)}")
+    seen = Seen(
+        now=now,
+        leases=[registry.read(lease_name(domain, follower)) for domain in domains],
+        runs=None,
+        requested_at=None,
+        definitions=loaded_by_it.value if loaded_by_it else None,
+        handed_over_to=handed_over.value if handed_over else None,
+    )
+    if not sweeps and is_at_work(seen) and successor_is_due(seen, loaded) is None:
+        return Plan(), None  # the instance is not opened for this: it is so in nearly every tick
+    instance = context.instance
+    pending = requested is not None and not _was_launched(instance, requested.value)
+    planned = plan(
+        Seen(
+            now=now,
+            leases=seen.leases,
+            runs=_runs(instance, follower),
+            requested_at=requested.at if pending and requested else None,
+            definitions=seen.definitions,
+            handed_over_to=seen.handed_over_to,
+        ),
+        loaded,
+    )
+    for run_id in planned.dead:
+        _end(instance, run_id)
+    if planned.start is None:
+        return planned, None
+    epoch = max((lease.epoch for lease in seen.leases if lease), default=0)
+    run_key = next_run_key(follower, epoch, requested.value if requested else None, now)
+    if planned.start == "definitions changed":
+        # Once for these definitions: a run loads the files as they are, which may be newer than what is loaded here.
+        registry.set_mark(f"hand-over/{job_name(follower)}", loaded)
+    registry.set_mark(f"start/{job_name(follower)}", run_key)
+    return planned, run_key
+
+
+def next_run_key(follower: str, epoch: int, former: str | None, now: datetime) -> str:
+    """A key never used before, since a run consumes its key for ever; the time tells apart what a lost registry can't."""
+    attempt = 1
+    if former is not None and former.startswith(f"{job_name(follower)}:epoch-{epoch}:attempt-"):
+        attempt = int(former.split(":")[2].removeprefix("attempt-")) + 1
+    return f"{job_name(follower)}:epoch-{epoch}:attempt-{attempt}:{now:%Y%m%dT%H%M%S}"
+
+
+def _swept_at(cursor: str | None) -> datetime:
+    if not cursor:
+        return datetime(1970, 1, 1, tzinfo=UTC)
+    return datetime.fromisoformat(json.loads(cursor)["swept_at"])
+
+
+def _was_launched(instance: dg.DagsterInstance, run_key: str) -> bool:
+    return bool(instance.get_run_ids(dg.RunsFilter(tags={RUN_KEY_TAG: run_key}), limit=1))
+
+
+def _runs(instance: dg.DagsterInstance, follower: str) -> list[SeenRun]:
+    records = instance.get_run_records(dg.RunsFilter(job_name=job_name(follower)), limit=RUNS_LOOKED_AT)
+    return [
+        SeenRun(
+            run_id=record.dagster_run.run_id,
+            queued=record.dagster_run.status in {dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED},
+            since=_time(record.start_time) or record.create_timestamp.replace(tzinfo=UTC),
+            ended_at=(_time(record.end_time) or record.update_timestamp.replace(tzinfo=UTC))
+            if record.dagster_run.is_finished
+            else None,
+            failed=record.dagster_run.status == dg.DagsterRunStatus.FAILURE,
+        )
+        for record in records
+    ]
+
+
+def _time(seconds: float | None) -> datetime | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
+
+
+def _end(instance: dg.DagsterInstance, run_id: str) -> None:
+    run = instance.get_run_by_id(run_id)
+    if run is None or run.is_finished:
+        return
+    if run.status == dg.DagsterRunStatus.CANCELING:
+        instance.report_run_canceled(run, message="Its lease is lost, and it was told to stop.")
+    else:
+        instance.report_run_failed(run, message="lease lost: the process that followed the log is gone.")
