@@ -28,9 +28,14 @@ SETTINGS: Mapping[str, object] = {
         "custom": {
             "module": "resources.dagster_storage",
             "class": "EmbeddedStorage",
-            # Artifacts and compute logs have no setting: by default they lie in DAGSTER_HOME too.
+            # Artifacts have no setting: by default they lie in DAGSTER_HOME too.
             "config": {"base_dir": {"env": "DAGSTER_HOME"}},
         }
+    },
+    "compute_logs": {
+        "module": "resources.dagster_logs",
+        "class": "HomeComputeLogManager",
+        "config": {"base_dir": {"env": "DAGSTER_HOME"}},
     },
     "run_queue": {
         # A killed follower is replaced within 15 s, of which the default of 5 s would be a third.

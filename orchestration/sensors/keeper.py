@@ -46,7 +46,7 @@ def keeper(domains: Sequence[Domain], jobs: Sequence[dg.JobDefinition]) -> dg.Se
         jobs=jobs,
         minimum_interval_seconds=5,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Keeps a run of each follower at work: ends a dead one, starts the next, hands over before the end.",
+        description="Keeps a run of each follower at work: ends a dead one, starts the next, hands over in time.",
     )
     def follower_keeper(context: dg.SensorEvaluationContext, runtime: Runtime) -> dg.SensorResult:
         registry = SqliteRegistry(runtime.home.registry)
@@ -119,7 +119,7 @@ def look_after(
 
 
 def next_run_key(follower: str, epoch: int, former: str | None, now: datetime) -> str:
-    """A key never used before, since a run consumes its key for ever; the time tells apart what a lost registry can't."""
+    """A key never used before, since a run consumes its key for ever. The time keeps it so if the registry is lost."""
     attempt = 1
     if former is not None and former.startswith(f"{job_name(follower)}:epoch-{epoch}:attempt-"):
         attempt = int(former.split(":")[2].removeprefix("attempt-")) + 1
