@@ -64,11 +64,15 @@ class Progress:
 
 @dataclass(frozen=True)
 class CaughtUp:
-    """The sink stands at `position`, at least where the log ended when asked. `events` were applied by this call."""
+    """The sink stands at `position`, at least where the log ended when asked. `events` were applied by this call.
+
+    `parked` aggregates are not up to date in spite of it: one of their events could not be applied.
+    """
 
     position: int
     events: int
     digest: str | None
+    parked: int
 
 
 @dataclass(frozen=True)
@@ -137,7 +141,7 @@ def catch_up(
         if position != before:
             moved_at = time.monotonic()
     on_progress(Progress(position, target))
-    return CaughtUp(position, work.events, sink.digest())
+    return CaughtUp(position, work.events, sink.digest(), len(sink.parked()))
 
 
 def follow(
