@@ -44,13 +44,22 @@ class Diagnosis:
 def diagnose(home: Home, domains: Sequence[Domain]) -> Diagnosis:
     """Look at everything that is configured; a part that can't be read is a finding, not an end."""
     if not home.format_file.exists():
-        raise SpiceError("No data home", f"there is nothing in {home.root} yet; run `make demo` or `spice run`.", where="--home")
+        raise SpiceError(
+            "No data home", f"there is nothing in {home.root} yet; run `make demo` or `spice run`.", where="--home"
+        )
     parts = [{"part": part.name, "bytes": part.bytes, "files": part.files} for part in disk(home)]
     found = Diagnosis(read_format(home), parts)
     state = OK if found.format == FORMAT else FAULT
-    found.add("format", state, f"{found.format}, this program works on {FORMAT}", "" if state == OK else "run `spice upgrade`")
+    found.add(
+        "format", state, f"{found.format}, this program works on {FORMAT}", "" if state == OK else "run `spice upgrade`"
+    )
     free = psutil.disk_usage(str(home.root)).free
-    found.add("disk", OK if free > LOW_DISK else WARN, f"{free / 1e9:.1f} GB free", "" if free > LOW_DISK else "free some disk")
+    found.add(
+        "disk",
+        OK if free > LOW_DISK else WARN,
+        f"{free / 1e9:.1f} GB free",
+        "" if free > LOW_DISK else "free some disk",
+    )
     for domain in domains:
         _sources(found, home, domain)
         _log(found, home, domain)
@@ -61,10 +70,17 @@ def _sources(found: Diagnosis, home: Home, domain: Domain) -> None:
     missing = [
         str(path.relative_to(home.root))
         for dataset in domain.datasets.values()
-        if not (path := home.sources / (dataset.source.folder if dataset.source else domain.name) / dataset.file).exists()
+        if not (
+            path := home.sources / (dataset.source.folder if dataset.source else domain.name) / dataset.file
+        ).exists()
     ]
     if missing:
-        found.add(f"{domain.name} sources", WARN, f"missing: {', '.join(missing)}", f"put the files there, or `spice sources fill --domain {domain.name}`")
+        found.add(
+            f"{domain.name} sources",
+            WARN,
+            f"missing: {', '.join(missing)}",
+            f"put the files there, or `spice sources fill --domain {domain.name}`",
+        )
     else:
         found.add(f"{domain.name} sources", OK, f"{len(domain.datasets)} files")
 

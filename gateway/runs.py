@@ -37,10 +37,9 @@ def run_job(home: Home, job: str, partitions: str | None, *, bars: bool) -> dict
         )
     outcome: dict[str, object] = orjson.loads(line)
     if not outcome.get("success"):
-        texts = outcome.get("failures") or [outcome.get("error", "see the run in the Dagster UI")]
-        raise SpiceError(
-            "Run failed", "\n".join(str(text) for text in texts), where=f"run {outcome.get('run_id')}", status=500
-        )  # type: ignore[attr-defined]
+        failures = outcome.get("failures")
+        texts = failures if isinstance(failures, list) else ["see the run in the Dagster UI"]
+        raise SpiceError("Run failed", "\n".join(texts), where=f"run {outcome.get('run_id')}", status=500)
     return outcome
 
 

@@ -14,7 +14,11 @@ from transforms.types_lock import lock_path, write_types_lock
 def fill_sources(home: Home, domain: Domain) -> list[str]:
     """Copy what the domain's packages ship into the home, where it is missing; one line per file copied."""
     wanted = sorted(
-        {(one.source.folder, one.source.package) for one in domain.datasets.values() if one.source and one.source.package}
+        {
+            (one.source.folder, one.source.package)
+            for one in domain.datasets.values()
+            if one.source and one.source.package
+        }
     )
     return [
         f"{path.relative_to(home.root)} ({path.stat().st_size / 1e6:.1f} MB)"

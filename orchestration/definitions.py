@@ -1,7 +1,7 @@
 """The code location: wiring only.
 
-`build_defs()` gathers what the component folders under `defs/` declare, adds what belongs to the location as a whole (live
-projections, topic, followers) and the one resource. Tests pass their own runtime or domains.
+`build_defs()` gathers what the component folders under `defs/` declare, adds what belongs to the location as a whole
+(live projections, topic, followers) and the one resource. Tests pass their own runtime or domains.
 """
 
 from collections.abc import Sequence

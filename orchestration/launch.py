@@ -1,7 +1,7 @@
 """`python -m orchestration.launch JOB`: one run of a job in this process, in the same instance as the Dagster UI.
 
-The run is created as the UI's button creates it (job, location, tags of the partition range), so the UI shows it, links it
-to its job and counts its partitions; only the process differs. Prints one JSON line: run id, job, success, seconds.
+The run is created as the UI's button creates it (job, location, tags of the partition range), so the UI shows it, links
+it to its job and counts its partitions; only the process differs. Prints one JSON line: run id, job, success, seconds.
 """
 
 import argparse
@@ -21,11 +21,14 @@ from dagster._core.remote_origin import (
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 
 from orchestration.definitions import LOCATION, build_defs
+from orchestration.progress import process_clock
 from orchestration.runtime import Runtime
 from resources.errors import SpiceError
 from resources.home import Home
 from resources.instance import open_instance
 
+STAGES_FILE = "last-run-stages.json"
+"""In `<home>/logs`: rows and seconds of each stage of the last run, for the summary of `spice demo`."""
 RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 
 
@@ -60,6 +63,7 @@ def launch(home: Home, job_name: str, partitions: str | None, *, bars: bool) -> 
             job_def=job, tags={**tags, "spice/launched_by": "cli"}, remote_job_origin=_origin(job_name)
         )
         result = execute_run(InMemoryJob(job), run, instance)
+        process_clock(bars=bars).write(home.root / "logs" / STAGES_FILE)
         return {
             "run_id": run.run_id,
             "job": job_name,

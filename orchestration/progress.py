@@ -3,12 +3,14 @@
 A stage is one asset or check of the run. The numbers (rows, seconds) are kept for the summary that ends `spice demo`.
 """
 
+import atexit
 import json
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from typing import Protocol
 
@@ -104,6 +106,7 @@ class StageClock:
 
     def write(self, path: Path) -> None:
         """Keep the figures for the summary, as JSON."""
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps([asdict(stage) for stage in self.stages], indent=1))
 
 
@@ -124,3 +127,13 @@ class StageHandle:
 
     def note(self, text: str) -> None:
         self._stage.note = text
+
+
+@cache
+def process_clock(*, bars: bool) -> StageClock:
+    """One clock a process, so that all steps of a run show up in one display."""
+    if not bars:
+        return StageClock(Silent())
+    display = Bars()
+    atexit.register(display.close)
+    return StageClock(display)

@@ -3,14 +3,13 @@
 Loading this module opens nothing. The heavy adapters are imported where they are first asked for.
 """
 
-import atexit
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import dagster as dg
 from pydantic import PrivateAttr
 
-from orchestration.progress import Bars, Silent, StageClock
+from orchestration.progress import StageClock, process_clock
 from resources.home import Home
 
 if TYPE_CHECKING:
@@ -28,7 +27,6 @@ class Runtime(dg.ConfigurableResource["Runtime"]):
     home_dir: str = ""
     bars: bool = False
 
-    _clock: StageClock | None = PrivateAttr(default=None)
     _logs: dict[str, "EventLog"] = PrivateAttr(default_factory=dict)
     _heads: dict[str, "Heads"] = PrivateAttr(default_factory=dict)
 
@@ -38,12 +36,8 @@ class Runtime(dg.ConfigurableResource["Runtime"]):
 
     @property
     def clock(self) -> StageClock:
-        if self._clock is None:
-            display = Bars() if self.bars else Silent()
-            if isinstance(display, Bars):
-                atexit.register(display.close)
-            self._clock = StageClock(display)
-        return self._clock
+        """The process's clock: Dagster makes a new resource for each step."""
+        return process_clock(bars=self.bars)
 
     @property
     def lake(self) -> "LocalLake":

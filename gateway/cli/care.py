@@ -26,7 +26,13 @@ def doctor(
         print_json(document)
     else:
         say(f"home {place.root} (format {report.format})")
-        say(table(["part", "MB", "files"], [[p["part"], round(p["bytes"] / MB, 1), p["files"]] for p in report.disk], right={1, 2}))
+        say(
+            table(
+                ["part", "MB", "files"],
+                [[p["part"], round(p["bytes"] / MB, 1), p["files"]] for p in report.disk],
+                right={1, 2},
+            )
+        )
         say(table(["what", "state", "detail"], [[c["name"], c["state"], c["detail"]] for c in report.checks]))
         for line in freed or []:
             say(f"pruned: {line}")

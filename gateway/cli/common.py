@@ -38,10 +38,15 @@ def note(text: str) -> None:
 
 def table(header: list[str], rows: list[list[Any]], *, right: set[int] = frozenset()) -> str:  # type: ignore[assignment]
     """Rows as aligned text; columns in `right` are right-aligned."""
-    cells = [[f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value) for value in row] for row in rows]
+    cells = [
+        [f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value) for value in row]
+        for row in rows
+    ]
     widths = [max(len(str(line[i])) for line in [header, *cells]) for i in range(len(header))]
     lines = [
-        "  ".join(text.rjust(widths[i]) if i in right else text.ljust(widths[i]) for i, text in enumerate(line)).rstrip()
+        "  ".join(
+            text.rjust(widths[i]) if i in right else text.ljust(widths[i]) for i, text in enumerate(line)
+        ).rstrip()
         for line in [header, *cells]
     ]
     return "\n".join(["  " + line for line in lines])

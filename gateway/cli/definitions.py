@@ -18,13 +18,16 @@ def check(folder: Annotated[Path | None, typer.Argument(help="Folder of one doma
     folders = [folder] if folder else [file.parent for file in sorted(DEFS.glob("*/domain.yaml"))]
     for place in folders:
         domain = load_domain(place)
-        say(f"{domain.name}: {len(domain.datasets)} datasets, {len(domain.pipelines)} pipelines, {len(domain.object_types)} object types")
+        counts = f"{len(domain.datasets)} datasets, {len(domain.pipelines)} pipelines"
+        say(f"{domain.name}: {counts}, {len(domain.object_types)} object types")
 
 
 @app.command()
 def infer(
     domain: DomainOption = None,
-    anew: Annotated[bool, typer.Option("--anew", help="Infer all datasets again, not only those without types.")] = False,
+    anew: Annotated[
+        bool, typer.Option("--anew", help="Infer all datasets again, not only those without types.")
+    ] = False,
     home: HomeOption = None,
 ) -> None:
     """Infer column types from the files and keep them in types.lock beside domain.yaml."""

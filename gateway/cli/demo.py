@@ -32,7 +32,10 @@ def demo(
         for domain in shown:
             _correction(place, domain)
     say()
-    say("Next: `make dev` opens the Dagster UI on this data; `.venv/bin/spice --help` lists the commands; docs/concepts.md explains.")
+    say(
+        "Next: `make dev` opens the Dagster UI on this data; `.venv/bin/spice --help` lists the commands; "
+        "docs/concepts.md explains."
+    )
 
 
 def _main_job(place: Home, domain: Domain) -> None:
@@ -81,11 +84,14 @@ def _correction(place: Home, domain: Domain) -> None:
         say(f"  the day runs again: {len(events)} events")
         for event in events:
             changed = ", ".join(event["data"].get("changed", []))
-            say(f"      {event['event_type']} {event['aggregate_type']} {event['aggregate_id']}{f' ({changed})' if changed else ''}")
+            told = f" ({changed})" if changed else ""
+            say(f"      {event['event_type']} {event['aggregate_type']} {event['aggregate_id']}{told}")
         again = run_main_job(copy, domain, done.partition, say=note)
         say(f"  and once more: {again.events} events")
         if len(events) != 3 or again.events:
-            raise SpiceError("Correction failed", f"{len(events)} events and {again.events} where 3 and 0 are due.", status=500)
+            raise SpiceError(
+                "Correction failed", f"{len(events)} events and {again.events} where 3 and 0 are due.", status=500
+            )
     finally:
         shutil.rmtree(copy.root)
     say(f"  the copy is removed; {place.root} was not touched")
@@ -103,5 +109,3 @@ def _object_events(home: Home, domain: Domain, after: int) -> list[dict[str, Any
         for event in event_documents(batch)
         if event["event_type"] in OBJECT_EVENTS
     ]
-
-

@@ -27,14 +27,22 @@ def stats(domain: DomainOption = None, home: HomeOption = None, json: JsonOption
 
 @app.command()
 def verify(domain: DomainOption = None, home: HomeOption = None, json: JsonOption = False) -> None:
-    """Prove the log: chain, positions, sequences, ids, state hashes, sealed history. Exit status 1 if anything fails."""
+    """Prove the log: chain, positions, sequences, ids, state hashes, sealed history; status 1 if anything fails."""
     chosen = the_domain(domain)
     report = open_readers(home_of(home), [chosen]).verify(chosen.name)
     if json:
         print_json(asdict(report) | {"ok": report.ok})
     else:
         say(f"{report.domain}: {report.records:,} records, position {report.position:,}, digest {report.digest}")
-        rows = [[c.name, "skipped" if c.skipped else "ok" if c.ok else "FAILED", c.checked, c.skipped or "; ".join(c.failures)] for c in report.checks]
+        rows = [
+            [
+                c.name,
+                "skipped" if c.skipped else "ok" if c.ok else "FAILED",
+                c.checked,
+                c.skipped or "; ".join(c.failures),
+            ]
+            for c in report.checks
+        ]
         say(table(["check", "result", "checked", "detail"], rows, right={2}))
     raise typer.Exit(0 if report.ok else 1)
 

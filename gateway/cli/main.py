@@ -1,4 +1,4 @@
-"""`spice`: the command line. Each command lives in the module of its subject; heavy imports wait until a command needs them.
+"""`spice`: the command line. Each command lives in the module of its subject; heavy imports wait until needed.
 
 Exit status: 0 done, 1 a check or a run failed, 2 a request that can't be answered as it is, 130 interrupted.
 """

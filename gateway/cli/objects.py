@@ -64,7 +64,13 @@ def history(
         print_json(events)
         return
     rows = [
-        [e["sequence_number"], e["event_type"], e["recorded_at"], ", ".join(e["data"].get("changed", [])), e["position"]]
+        [
+            e["sequence_number"],
+            e["event_type"],
+            e["recorded_at"],
+            ", ".join(e["data"].get("changed", [])),
+            e["position"],
+        ]
         for e in events
     ]
     say(table(["sequence", "event", "recorded at", "changed", "position"], rows, right={0, 4}))
@@ -97,7 +103,9 @@ def search(
         return
     rows = [[found["type"], found["id"], found["title"]] for found in answer["objects"]]
     say(table(["type", "id", "title"], rows))
-    say(f"{len(rows)} of {answer['total']:,}" + (f"; next page: --after {answer['after']}" if "after" in answer else ""))
+    say(
+        f"{len(rows)} of {answer['total']:,}" + (f"; next page: --after {answer['after']}" if "after" in answer else "")
+    )
 
 
 def _sort(texts: list[str]) -> list[list[str]]:
@@ -105,7 +113,10 @@ def _sort(texts: list[str]) -> list[list[str]]:
     for text, parts in zip(texts, pairs, strict=True):
         if len(parts) not in (1, 2) or (len(parts) == 2 and parts[1] not in ("asc", "desc")):
             raise SpiceError(
-                "Unreadable sort", f"{text!r} is no sort.", where="--sort", allowed=["property", "property asc", "property desc"]
+                "Unreadable sort",
+                f"{text!r} is no sort.",
+                where="--sort",
+                allowed=["property", "property asc", "property desc"],
             )
     return [[parts[0], parts[1] if len(parts) == 2 else "asc"] for parts in pairs]
 
@@ -125,7 +136,12 @@ def graph(
     if json:
         print_json(answer)
         return
-    say(table(["type", "id", "title", "status"], [[n["type"], n["id"], n["title"] or "", n["data_status"]] for n in answer["nodes"]]))
+    say(
+        table(
+            ["type", "id", "title", "status"],
+            [[n["type"], n["id"], n["title"] or "", n["data_status"]] for n in answer["nodes"]],
+        )
+    )
     say(table(["from", "link", "to"], [[e["from"], e["link"], e["to"]] for e in answer["edges"]]))
     cut = "; a limit cut the answer" if answer["truncated"] else ""
     say(f"{len(answer['nodes']):,} nodes, {len(answer['edges']):,} edges at position {answer['position']:,}{cut}")

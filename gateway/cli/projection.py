@@ -18,7 +18,15 @@ def status(domain: DomainOption = None, home: HomeOption = None, json: JsonOptio
         print_json(figures)
         return
     rows = [
-        [name, f["position"], f["lag"], f["parked"], "yes" if f["alive"] else "no", (f["digest"] or "")[:16], f["updated_at"] or ""]
+        [
+            name,
+            f["position"],
+            f["lag"],
+            f["parked"],
+            "yes" if f["alive"] else "no",
+            (f["digest"] or "")[:16],
+            f["updated_at"] or "",
+        ]
         for name, f in figures.items()
     ]
     say(table(["follower", "position", "lag", "parked", "alive", "digest", "updated"], rows, right={1, 2, 3}))

@@ -17,7 +17,6 @@ def run(
     """Run a domain's main job, then bring the topic and the read models to the end of the log."""
     from gateway.home_format import check_format
     from gateway.main_job import run_main_job
-
     from gateway.sample import infer_types
 
     place, chosen = home_of(home), the_domain(domain)
@@ -28,7 +27,9 @@ def run(
     if json:
         print_json(_document(outcome))
         return
-    say(f"run {outcome.run_id}: {outcome.events} events appended in {outcome.seconds:.1f} s; log at {outcome.position}.")
+    say(
+        f"run {outcome.run_id}: {outcome.events} events appended in {outcome.seconds:.1f} s; log at {outcome.position}."
+    )
 
 
 def _document(outcome: Any) -> dict[str, Any]:

@@ -55,8 +55,7 @@ def correct(home: Home, name: str, dataset: Dataset, spec: Mapping[str, Any]) ->
     change = _pick(rows, spec["change"]["row"], taken=set(), where="correction.change")
     remove = _pick(rows, spec["remove"]["row"], taken={change["_line"]}, where="correction.remove")
     model = _pick(rows, spec["add"]["like"], taken={change["_line"], remove["_line"]}, where="correction.add")
-    assert dataset.source is not None
-    path = home.sources / dataset.source.folder / dataset.file
+    path = home.sources / (dataset.source.folder if dataset.source else name) / dataset.file
     lines, header = _read_lines(path)
     changed = _row_text({**change, **spec["change"]["set"]}, header)
     added = _row_text({**model, **spec["add"]["set"]}, header)

@@ -26,9 +26,7 @@ def answer(queries: Queries, question: Mapping[str, Any]) -> list[str]:
         found = queries.graph(question["graph"]).document
         return _counted(found, question["count"])
     found = queries.search({"fields": question["show"], **question["search"]}).document
-    return [
-        ", ".join(str(one["properties"].get(name, "-")) for name in question["show"]) for one in found["objects"]
-    ]
+    return [", ".join(str(one["properties"].get(name, "-")) for name in question["show"]) for one in found["objects"]]
 
 
 def _counted(found: Mapping[str, Any], count: Mapping[str, str]) -> list[str]:
@@ -38,5 +36,7 @@ def _counted(found: Mapping[str, Any], count: Mapping[str, str]) -> list[str]:
         for node in found["nodes"]
         if node["data_status"] != "MISSING"
     }
-    ends = Counter(values[edge["to"]] for edge in found["edges"] if edge["link"] == count["link"] and edge["to"] in values)
+    ends = Counter(
+        values[edge["to"]] for edge in found["edges"] if edge["link"] == count["link"] and edge["to"] in values
+    )
     return [f"{number:>6,}  {value}" for value, number in sorted(ends.items(), key=lambda pair: (-pair[1], pair[0]))]

@@ -1,7 +1,6 @@
 """The summary that ends `spice demo`: what is there now, what was found wrong, what it cost."""
 
 import json
-
 from typing import Any
 
 from gateway.cli.common import table
@@ -18,7 +17,11 @@ OBJECT_EVENTS = ("ObjectCreated", "ObjectUpdated", "ObjectDeleted")
 
 def summary(readers: Readers, domain: Domain, outcome: Outcome) -> list[str]:
     """Lines for a person: objects, links, quarantine, events, lag, seconds of each stage."""
-    lines = ["", "Objects and links", table(["type", "objects"], [[k, v] for k, v in readers.queries.counts().items()], right={1})]
+    lines = [
+        "",
+        "Objects and links",
+        table(["type", "objects"], [[k, v] for k, v in readers.queries.counts().items()], right={1}),
+    ]
     lines += [table(["link", "to", "resolved", "dangling", "without"], _links(readers, domain), right={2, 3, 4})]
     lines += ["", "Quarantine", *_quarantine(readers, domain)]
     lines += ["", "Events", *_events(outcome)]
@@ -79,5 +82,3 @@ def _stages(readers: Readers, outcome: Outcome) -> list[list[Any]]:
 
 def _rate(rows: int, seconds: float) -> str:
     return f"{rows / seconds:,.0f}" if seconds > 0 and rows else ""
-
-

@@ -73,7 +73,7 @@ def writing(context: dg.AssetExecutionContext, runtime: Runtime, asset: str) -> 
             runtime.locks,
             asset,
             holder=f"run {context.run.run_id}",
-            on_wait=lambda other: context.log.info(f"{asset} is being written by {other}; waiting."),
+            on_wait=lambda other: context.log.info("%s is being written by %s; waiting.", asset, other),
         ),
     ):
         yield stage
@@ -93,7 +93,7 @@ def result(
 ) -> dg.MaterializeResult:
     """The end of a step: metadata, one data version over the run's partitions, check results.
 
-    Dagster copies one data version to every partition of a ranged run; the version of each partition is in its envelope.
+    Dagster copies one data version to every partition of a ranged run; that of each partition is in its envelope.
     """
     changed = "unchanged: nothing appended" if appended == 0 else f"{appended:,} envelopes appended"
     return dg.MaterializeResult(

@@ -51,7 +51,7 @@ def domain_definitions(domain: DomainModel) -> dg.Definitions:
     job = dg.define_asset_job(
         domain.name,
         selection=selection | live,
-        description=f"The main job of {domain.label.get('en', domain.name)}: files to objects to read models, in one run.",
+        description=f"{domain.label.get('en', domain.name)}: files to objects to read models, in one run.",
         tags={"spice/domain": domain.name},
         executor_def=dg.in_process_executor,
     )

@@ -1,7 +1,5 @@
 """`events/<domain>`: the log's history sealed into a Delta table."""
 
-from typing import Any
-
 import dagster as dg
 
 from ontology_assets.events.sealing import SEALED_SCHEMA, SealReport, seal
@@ -16,7 +14,7 @@ SEALED = "sealed_equals_log"
 
 
 def events_asset(domain: Domain) -> dg.AssetsDefinition:
-    """The sealed history of one domain; it follows all object and link assets, so that one run seals what it appended."""
+    """The sealed history of one domain; it comes after all object and link assets: a run seals what it appended."""
     asset = f"events/{domain.name}"
     upstream = [f"ontology/{one.snake}/objects" for one in domain.object_types.values()]
     upstream += [f"ontology/{one.snake}/links" for one in domain.object_types.values() if one.links]
@@ -27,8 +25,8 @@ def events_asset(domain: Domain) -> dg.AssetsDefinition:
             asset,
             group="events",
             kinds={"delta", "parquet"},
-            description="The event log as a table, sorted by bucket and aggregate: every change of every object, oldest "
-            "first. The log itself (a chain of commit records) stays the truth; this is equal to it by count and digest.",
+            description="The event log as a table, sorted by bucket and aggregate: every change of every object, "
+            "oldest first. The log itself (a chain of commit records) stays the truth; this equals it by count and digest.",
             deps=upstream,
         ),
         check_specs=[
@@ -78,5 +76,9 @@ def _sealed(report: SealReport) -> dg.AssetCheckResult:
     return dg.AssetCheckResult(
         check_name=SEALED,
         passed=True,
-        metadata={"position": report.position, "events_compared": report.appended, "digest": report.digest or "nothing new"},
+        metadata={
+            "position": report.position,
+            "events_compared": report.appended,
+            "digest": report.digest or "nothing new",
+        },
     )

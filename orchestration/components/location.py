@@ -1,6 +1,6 @@
 """What belongs to the location as a whole: the live projections of all domains, the topic, the followers."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import dagster as dg
@@ -8,13 +8,13 @@ import dagster as dg
 from ontology_assets.followers.follow import CaughtUp, Progress, catch_up
 from ontology_assets.materializations import PROJECTION_CAUGHT_UP, publish
 from ontology_assets.model.definitions import Domain
-from ontology_assets.projections.sinks import graph_sink, search_sink
 from orchestration.components.common import key_of, result
+from orchestration.jobs.followers import FOLLOWERS
 from orchestration.progress import StageHandle
 from orchestration.runtime import Runtime
+from orchestration.sensors.keeper import follower_definitions
 from resources.registry.sql import SqliteRegistry
 
-SINKS = {"search": search_sink, "graph": graph_sink}
 DESCRIPTIONS = {
     "search": "Objects by words, typed filters and sort: the read model behind `spice search` and `spice objects get`.",
     "graph": "Objects and links both ways: the read model behind `spice graph`.",
@@ -30,10 +30,11 @@ def location_definitions(domains: Sequence[Domain]) -> dg.Definitions:
         group_name="topic",
         kinds={"sqlite", "cloudevents"},
         owners=["team:platform"],
-        description="Every event as a CloudEvent, in the log's order, kept flowing by the relay. `spice projection status` "
-        "says how far it is.",
+        description="Every event as a CloudEvent, in the log's order, kept flowing by the relay. "
+        "`spice projection status` says how far it is.",
     )
-    return dg.Definitions(assets=[topic, *(live_asset(name, domains) for name in SINKS)])
+    live = [live_asset(name, domains) for name in DESCRIPTIONS]
+    return dg.Definitions.merge(dg.Definitions(assets=[topic, *live]), follower_definitions(domains))
 
 
 def live_asset(projection: str, domains: Sequence[Domain]) -> dg.AssetsDefinition:
@@ -62,7 +63,7 @@ def live_asset(projection: str, domains: Sequence[Domain]) -> dg.AssetsDefinitio
         metadata: dict[str, Any] = {}
         appended, parked, late = 0, 0, 0
         for domain in domains:
-            log, sink = runtime.log(domain.name), SINKS[projection](runtime.home, domain, runtime.log(domain.name))
+            log, sink = runtime.log(domain.name), FOLLOWERS[projection](runtime.home, domain, runtime.log(domain.name))
             target = log.end().position
             with runtime.clock.stage(asset, target - sink.position()) as stage:
                 done = catch_up(
@@ -101,15 +102,17 @@ def live_asset(projection: str, domains: Sequence[Domain]) -> dg.AssetsDefinitio
     return live
 
 
-def _reporter(context: dg.AssetExecutionContext, stage: StageHandle, start: int) -> Any:
-    seen = {"position": start, "told": ""}
+def _reporter(context: dg.AssetExecutionContext, stage: StageHandle, start: int) -> Callable[[Progress], None]:
+    """Moves the stage on, and tells once who else is at work."""
+    reached, told = start, ""
 
     def report(progress: Progress) -> None:
-        stage.advance(progress.position - int(seen["position"]))
-        seen["position"] = progress.position
-        if progress.waiting_for and progress.waiting_for != seen["told"]:
-            seen["told"] = progress.waiting_for
-            context.log.info(f"{progress.waiting_for} follows already; waiting for it.")
+        nonlocal reached, told
+        stage.advance(progress.position - reached)
+        reached = progress.position
+        if progress.waiting_for and progress.waiting_for != told:
+            told = progress.waiting_for
+            context.log.info("%s follows already; waiting for it.", told)
 
     return report
 

@@ -1,7 +1,6 @@
 """`ontology/<type>/objects` and `ontology/<type>/links`: tables become objects, by events; links are resolved."""
 
 from functools import partial
-from typing import Any
 
 import dagster as dg
 import pyarrow as pa
@@ -51,8 +50,8 @@ def object_asset(domain: Domain, object_type: ObjectType) -> dg.AssetsDefinition
             asset,
             group=f"ontology/{object_type.snake}",
             kinds={"event_store"},
-            description=f"{object_type.label.get('en', object_type.name)} objects "
-            f"({object_type.label.get('ko', object_type.name)}), from `{mapping.source}`. {object_type.description or ''}".strip(),
+            description=f"{' · '.join(object_type.label.values()) or object_type.name}: objects from `{mapping.source}`. "
+            f"{object_type.description or ''}".strip(),
             deps=[mapping.source],
         ),
         check_specs=[
@@ -60,7 +59,8 @@ def object_asset(domain: Domain, object_type: ObjectType) -> dg.AssetsDefinition
                 GATES,
                 asset=key_of(asset),
                 blocking=True,
-                description="No key is missing or double, every value has its declared type. A closed gate stops the run before anything is appended.",
+                description="No key is missing or double, every value has its declared type. A closed gate stops the run "
+                "before anything is appended.",
             )
         ],
     )
@@ -94,7 +94,12 @@ def object_asset(domain: Domain, object_type: ObjectType) -> dg.AssetsDefinition
                 stage.advance(mapped.num_rows)
             counts = _counts(heads, asset, versions)
             changed = _counts(heads, asset, {key: versions[key] for key in todo})
-            stage.note(", ".join(f"{changed[name]:,} {name}" for name in ("created", "updated", "deleted") if changed.get(name)) or "unchanged")
+            stage.note(
+                ", ".join(
+                    f"{changed[name]:,} {name}" for name in ("created", "updated", "deleted") if changed.get(name)
+                )
+                or "unchanged"
+            )
         return result(
             versions,
             appended=appended,
@@ -145,7 +150,9 @@ def link_asset(domain: Domain, object_type: ObjectType) -> dg.AssetsDefinition:
                 blocking=True,
                 description="Per link type: objects = resolved + dangling + without link.",
             ),
-            dg.AssetCheckSpec(DANGLING, asset=key_of(asset), description="No link leads to an object that does not exist."),
+            dg.AssetCheckSpec(
+                DANGLING, asset=key_of(asset), description="No link leads to an object that does not exist."
+            ),
         ],
     )
     def links(context: dg.AssetExecutionContext, runtime: Runtime) -> dg.MaterializeResult:
@@ -159,13 +166,13 @@ def link_asset(domain: Domain, object_type: ObjectType) -> dg.AssetsDefinition:
             versions = {key: derived_version(code, [mine[key], *aims]) for key in keys if key in mine}
             rows = lake.rows(mapping.source)
             stage.expect(sum(rows.get(key, 0) for key in versions))
-            todo = sorted({*_new(heads, asset, versions), *(k for k, v in versions.items() if lake.versions(table).get(k) != v)})
+            todo = sorted(
+                {*_new(heads, asset, versions), *(k for k, v in versions.items() if lake.versions(table).get(k) != v)}
+            )
             stage.advance(sum(rows.get(key, 0) for key in versions if key not in todo))
             appended = 0
             for chunk in (one.partitions for one in partition_chunks(todo, rows)):
-                mapped = read_mapped(
-                    session(), lake, domain, object_type, chunk, only=_link_properties(object_type)
-                )
+                mapped = read_mapped(session(), lake, domain, object_type, chunk, only=_link_properties(object_type))
                 report = check_links(object_type, link_rows(object_type, domain.object_types, mapped), chunk, heads)
                 report.check(object_type)
                 lake.replace(
@@ -280,5 +287,3 @@ def _by_link(heads: Heads, asset: str, versions: dict[str, str]) -> dict[str, di
 
 def _placed(dangling: pa.Table, *, partitioned: bool) -> pa.Table:
     return dangling if partitioned else dangling.select([one for one in DANGLING_SCHEMA.names if one != "_partition"])
-
-

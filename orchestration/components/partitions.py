@@ -17,14 +17,18 @@ def partitions_of(partition: DayPartition | None) -> dg.TimeWindowPartitionsDefi
             start_date=start, end_date=(partition.end + timedelta(days=1)).isoformat(), fmt="%Y-%m-%d"
         )
     first = partition.start.replace(day=1).isoformat()
-    return dg.MonthlyPartitionsDefinition(start_date=first, end_date=_next_month(partition.end).isoformat(), fmt="%Y-%m-%d")
+    return dg.MonthlyPartitionsDefinition(
+        start_date=first, end_date=_next_month(partition.end).isoformat(), fmt="%Y-%m-%d"
+    )
 
 
 def _next_month(day: date) -> date:
     return (day.replace(day=1) + timedelta(days=32)).replace(day=1)
 
 
-def keys_of_run(context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext, partition: DayPartition | None) -> list[str]:
+def keys_of_run(
+    context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext, partition: DayPartition | None
+) -> list[str]:
     """The partition keys this run works on, oldest first; `[""]` for an unpartitioned asset.
 
     Read from the run's tags, since a check's context has no partition keys of its own.
@@ -37,5 +41,7 @@ def keys_of_run(context: dg.AssetExecutionContext | dg.AssetCheckExecutionContex
     first = tags.get("dagster/asset_partition_range_start", single)
     last = tags.get("dagster/asset_partition_range_end", single)
     if first is None or last is None:
-        raise dg.Failure("This asset is partitioned: launch it with a partition or a range of partitions.", allow_retries=False)
+        raise dg.Failure(
+            "This asset is partitioned: launch it with a partition or a range of partitions.", allow_retries=False
+        )
     return list(definition.get_partition_keys_in_range(dg.PartitionKeyRange(first, last)))

@@ -78,7 +78,11 @@ def raw_asset(domain: Domain, name: str) -> dg.AssetsDefinition:
                 "source_sha256": report.source.sha256,
                 "partitions_changed": sum(one.changed for one in report.partitions.values()),
                 "rows_quarantined": sum(report.quarantined.values()),
-                **({"rows_by_partition": dg.MetadataValue.md(f"`{sparkline([*rows.values()])}`")} if len(rows) > 1 else {}),
+                **(
+                    {"rows_by_partition": dg.MetadataValue.md(f"`{sparkline([*rows.values()])}`")}
+                    if len(rows) > 1
+                    else {}
+                ),
             },
             check_results=[_accounted(report)],
         )

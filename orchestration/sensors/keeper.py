@@ -13,10 +13,10 @@ from dagster._core.storage.tags import RUN_KEY_TAG
 from ontology_assets.followers.lease import lease_name
 from ontology_assets.model.definitions import Domain
 from orchestration.jobs.followers import FOLLOWERS, definitions_hash, follower_job, job_name, loaded_mark
-from orchestration.runtime import Runtime
 from orchestration.schedules.housekeeping import housekeeping_definitions
 from orchestration.sensors.keeper_plan import Plan, Seen, SeenRun, is_at_work, plan, successor_is_due
 from resources.clock import utc_now
+from resources.home import Home
 from resources.registry.base import Registry
 from resources.registry.sql import SqliteRegistry
 
@@ -25,18 +25,19 @@ SWEEP = timedelta(seconds=60)
 RUNS_LOOKED_AT = 12
 
 
-def follower_definitions(domains: Sequence[Domain]) -> dg.Definitions:
-    """Jobs of the followers, their keeper and the housekeeping of their runs; the `runtime` resource comes with the
-    location.
+def follower_definitions(domains: Sequence[Domain], home: Home | None = None) -> dg.Definitions:
+    """Jobs of the followers, their keeper and the housekeeping of runs; the `runtime` resource comes with the location.
+
+    `home` is where the keeper finds the registry; by default that of the environment at each tick.
     """
     housekeeping = housekeeping_definitions()
     if not domains:
         return housekeeping
     jobs = [follower_job(name, domains) for name in FOLLOWERS]
-    return dg.Definitions.merge(housekeeping, dg.Definitions(jobs=jobs, sensors=[keeper(domains, jobs)]))
+    return dg.Definitions.merge(housekeeping, dg.Definitions(jobs=jobs, sensors=[keeper(domains, jobs, home)]))
 
 
-def keeper(domains: Sequence[Domain], jobs: Sequence[dg.JobDefinition]) -> dg.SensorDefinition:
+def keeper(domains: Sequence[Domain], jobs: Sequence[dg.JobDefinition], home: Home | None) -> dg.SensorDefinition:
     """The sensor over the followers of `domains`."""
     loaded = definitions_hash(domains)
     names = [domain.name for domain in domains]
@@ -48,8 +49,9 @@ def keeper(domains: Sequence[Domain], jobs: Sequence[dg.JobDefinition]) -> dg.Se
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Keeps a run of each follower at work: ends a dead one, starts the next, hands over in time.",
     )
-    def follower_keeper(context: dg.SensorEvaluationContext, runtime: Runtime) -> dg.SensorResult:
-        registry = SqliteRegistry(runtime.home.registry)
+    def follower_keeper(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+        # Not by the `runtime` resource: for it Dagster opens the instance at each tick, ten times the work of the rest.
+        registry = SqliteRegistry((home or Home.resolve()).registry)
         swept_at = _swept_at(context.cursor)
         now = utc_now()
         sweeps = now - swept_at >= SWEEP
