@@ -33,7 +33,7 @@ class ReadPool:
             connection.execute("COMMIT")
         except sqlite3.DatabaseError as fault:
             connection.close()
-            if fault.sqlite_errorcode not in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+            if fault.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
                 raise
             raise NotReady(
                 f"the file {self.path} is damaged ({fault}). Delete it: its follower builds it again from the log.",

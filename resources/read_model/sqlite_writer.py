@@ -9,12 +9,14 @@ import logging
 import sqlite3
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
 from resources.clock import Now, utc_now
 from resources.fencing import Fenced
 from resources.read_model.base import BucketDigest, Changes, ParkedObject, ReadModelWriter, StoredState, TypeChanges
+from resources.read_model.connection import MAPPED_BYTES
 from resources.read_model.digest_sums import DigestSums
 from resources.read_model.query import DomainLayout, Row, TypeLayout
 from resources.read_model.sqlite_layout import (
@@ -29,7 +31,7 @@ from resources.read_model.sqlite_layout import (
     settle_type,
 )
 from resources.read_model.sqlite_rows import row_reader
-from resources.sqlite_file import SqliteFile
+from resources.sqlite_file import FileDamaged, SqliteFile
 
 logger = logging.getLogger(__name__)
 CACHE_KIB = 64_000
@@ -50,15 +52,14 @@ class SqliteWriter(ReadModelWriter):
 
     def claim(self, epoch: int) -> None:
         self._connection()
-        with self._file.writing() as connection:
+        with self._sound(epoch), self._file.writing() as connection:
             held = self._read_state(connection).epoch
             if held >= epoch:
                 raise Fenced(self._place, mine=epoch, held=held)
             connection.execute("UPDATE state SET epoch = ? WHERE domain = ?", (epoch, self._layout.domain))
 
     def write(self, changes: Changes, epoch: int, *, settle: bool) -> None:
-        self._connection()
-        with self._file.writing() as connection:
+        with self._sound(epoch), self._read_fast(settle=settle), self._file.writing() as connection:
             stamp = (self._now() - datetime(1970, 1, 1, tzinfo=UTC)) // _MICROSECOND
             held = connection.execute(
                 "UPDATE state SET position = ?, updated_at = ? WHERE domain = ? AND epoch = ? RETURNING epoch",
@@ -118,11 +119,20 @@ class SqliteWriter(ReadModelWriter):
     def _connection(self) -> sqlite3.Connection:
         try:
             return self._file.connection()
+        except FileDamaged as fault:
+            self.discard(fault.detail)
+            return self._file.connection()
+
+    @contextmanager
+    def _sound(self, epoch: int) -> Iterator[None]:
+        """Damage that shows in the middle: the file goes, and the writer with it (the new one is held by nobody)."""
+        try:
+            yield
         except sqlite3.DatabaseError as fault:
-            if fault.sqlite_errorcode not in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+            if not is_damage(fault):
                 raise
             self.discard(str(fault))
-            return self._file.connection()
+            raise Fenced(self._place, mine=epoch, held=self.state().epoch) from fault
 
     def discard(self, reason: str) -> None:
         """Remove the file: it is a cache, and a damaged one is worth less than none."""
@@ -151,6 +161,20 @@ class SqliteWriter(ReadModelWriter):
 
     def _read_state(self, connection: sqlite3.Connection) -> StoredState:
         return read_state(connection, self._layout.domain)
+
+    @contextmanager
+    def _read_fast(self, *, settle: bool) -> Iterator[None]:
+        """Map the file while indexes are built: each reads the whole table, and copying its pages takes half the time.
+
+        Only what is in the file itself is mapped, so the write-ahead log is copied back before.
+        """
+        connection = self._connection()
+        if settle:
+            connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+            connection.execute(f"PRAGMA mmap_size={MAPPED_BYTES}").fetchall()
+        yield
+        if settle:
+            connection.execute("PRAGMA mmap_size=0").fetchall()
 
     def _type(self, name: str) -> TypeLayout:
         layout = self._layout.type(name)
@@ -260,6 +284,11 @@ class SqliteWriter(ReadModelWriter):
 
 
 _MICROSECOND = datetime(1970, 1, 1, 0, 0, 0, 1, tzinfo=UTC) - datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def is_damage(fault: sqlite3.DatabaseError) -> bool:
+    """The low byte is the kind: an index, a virtual table or a header may be what is broken."""
+    return fault.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 def read_state(connection: sqlite3.Connection, domain: str) -> StoredState:
