@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from functools import lru_cache
+from typing import TypeAlias
 
 import orjson
 import pyarrow as pa
@@ -83,7 +84,7 @@ def _written(changed: pa.Table, previous_states: PreviousStates) -> pa.Table:
         before = _states_at(flat(changed["known_position"]).filter(updated), previous_states)
         after = state.filter(updated).to_pylist()
         names = [
-            f'{{"changed":{canonical_json(changed_fields(old, new))},"state":{new}}}'
+            f'{{"changed":{_names_json(tuple(changed_fields(old, new)))},"state":{new}}}'
             for old, new in zip(before, after, strict=True)
         ]
         data = pc.replace_with_mask(data, updated, pa.array(names, pa.string()))
@@ -93,21 +94,18 @@ def _written(changed: pa.Table, previous_states: PreviousStates) -> pa.Table:
 
 def changed_fields(before: str, after: str) -> list[str]:
     """Names of the properties and links that differ between two states, sorted."""
-    old, new = (_fields(orjson.loads(text)) for text in (before, after))
-    return sorted(
-        {
-            name
-            for _, name in old.keys() | new.keys()
-            if any(old.get((part, name)) != new.get((part, name)) for part in _PARTS)
-        }
-    )
+    old, new = orjson.loads(before), orjson.loads(after)
+    names: list[str] = []
+    for part in ("links", "properties"):
+        was, now = old.get(part, {}), new.get(part, {})
+        names += [name for name, value in now.items() if was.get(name) != value]
+        names += [name for name in was if name not in now]
+    return sorted(set(names))
 
 
-_PARTS = ("properties", "links")
-
-
-def _fields(state: Mapping[str, Mapping[str, Any]]) -> dict[tuple[str, str], Any]:
-    return {(part, name): value for part in _PARTS for name, value in state.get(part, {}).items()}
+@lru_cache(maxsize=1024)
+def _names_json(names: tuple[str, ...]) -> str:
+    return canonical_json(names)
 
 
 def _states_at(positions: pa.Array, previous_states: PreviousStates) -> list[str]:

@@ -74,9 +74,10 @@ def decide(
     if not todo:
         return None
     incoming = _of_partitions(load.states, list(todo))
-    comparison = _compare(load, incoming, heads)
+    owned = heads.owned(load.object_type.name, [load.owners[name] for name in todo])
+    comparison = _compare(load, incoming, _known(load, incoming, owned, heads))
     _check_moves(load, comparison, elsewhere)
-    gone, held, protected = _gone(load, list(todo.values()), incoming["id"], heads, elsewhere)
+    gone, held, protected = _gone(load, list(todo.values()), incoming["id"], owned, elsewhere)
     provenance = Provenance(
         load.asset, {one.partition: one.data_version for one in todo.values()}, load.run_id, load.code_version
     )
@@ -121,9 +122,16 @@ def _of_partitions(states: pa.Table, partitions: list[str]) -> pa.Table:
     return states.filter(pc.is_in(states["partition"], pa.array(partitions, pa.string()))).combine_chunks()
 
 
-def _compare(load: Load, incoming: pa.Table, heads: Heads) -> _Comparison:
+def _known(load: Load, incoming: pa.Table, owned: pa.Table, heads: Heads) -> pa.Table:
+    """What the heads know of the incoming ids. Most belong to their partition already and are not asked for again."""
+    others = flat(incoming["id"])
+    if owned.num_rows:
+        others = others.filter(pc.invert(pc.is_in(others, value_set=flat(owned["id"]))))
+    return pa.concat_tables([owned, heads.lookup(load.object_type.name, others)]) if len(others) else owned
+
+
+def _compare(load: Load, incoming: pa.Table, known: pa.Table) -> _Comparison:
     ids = flat(incoming["id"])
-    known = heads.lookup(load.object_type.name, ids)
     at = pc.index_in(ids, value_set=flat(known["id"]))
     sequence, known_hash, known_owner, position = (
         flat(known[name]).take(at) for name in ("sequence", "state_hash", "owner", "position")
@@ -163,10 +171,9 @@ def _check_moves(load: Load, comparison: _Comparison, elsewhere: Elsewhere | Non
 
 
 def _gone(
-    load: Load, todo: list[PartitionLoad], incoming: pa.ChunkedArray, heads: Heads, elsewhere: Elsewhere | None
+    load: Load, todo: list[PartitionLoad], incoming: pa.ChunkedArray, owned: pa.Table, elsewhere: Elsewhere | None
 ) -> tuple[pa.Table, dict[str, int], dict[str, int]]:
     """What the partitions own and did not bring, less what may not be called gone; and how many are held, protected."""
-    owned = heads.owned(load.object_type.name, [load.owners[one.partition] for one in todo])
     absent = owned.filter(pc.invert(pc.is_in(owned["id"], value_set=flat(incoming))))
     held: dict[str, int] = {}
     protected: dict[str, int] = {}
