@@ -5,7 +5,8 @@ The text is Spark SQL, parsed by sqlglot with all functions taken as mere names,
 reaches an engine except inside quoted literals and quoted column names.
 """
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlglot import exp
@@ -74,7 +75,7 @@ def compile_expression(
     over = _over(partition_by, order_by, types, where) if window else None
     walker = Walker(Scope(types, conversion, aggregate=aggregate, over=over, ordered=bool(order_by)))
     try:
-        value = _whole(walker, parse(text))
+        value = _whole(walker, parse(text, types))
     except Fault as fault:
         raise ExpressionError(fault, text, where) from fault
     except Mismatch as mismatch:
@@ -128,8 +129,8 @@ def check_syntax(text: str, *, where: str) -> None:
         raise ExpressionError(fault, text, where) from fault
 
 
-def parse(text: str) -> exp.Expr:
-    """The syntax tree of one expression. Raises Fault."""
+def parse(text: str, columns: Iterable[str] = ()) -> exp.Expr:
+    """The syntax tree of one expression. Raises Fault, with a hint where one of the columns is named like a keyword."""
     if len(text) > MAX_LENGTH:
         raise Fault(f"it is longer than {MAX_LENGTH} characters")
     try:
@@ -140,7 +141,8 @@ def parse(text: str) -> exp.Expr:
         first = error.errors[0] if error.errors else {}
         said, column = str(first.get("description") or "it can't be read"), first.get("col")
         length = len(str(first.get("highlight") or "")) or 1
-        raise Fault(f"it is not an expression: {said}", column - length + 1 if column else None) from error
+        hint = _keyword_hint(text, columns)
+        raise Fault(f"it is not an expression: {said}{hint}", column - length + 1 if column else None) from error
     except (TokenError, SqlglotError, RecursionError) as error:
         raise Fault("it is not an expression: a quote or bracket is not closed, or it is nested too deeply") from error
     except (ValueError, TypeError, AttributeError, KeyError, IndexError) as error:
@@ -149,6 +151,12 @@ def parse(text: str) -> exp.Expr:
     if len(trees) != 1 or trees[0] is None:
         raise Fault("one expression is needed" if len(trees) > 1 else "it is empty")
     return trees[0]
+
+
+def _keyword_hint(text: str, columns: Iterable[str]) -> str:
+    keywords = {word for word in re.findall(r"\w+", text) if word.upper() in Spark.Tokenizer.KEYWORDS}
+    named = sorted(keywords & set(columns))
+    return f"; `{named[0]}` is a word of SQL: write the column in backticks" if named else ""
 
 
 def _check_tokens(tokens: list[Token]) -> None:

@@ -50,44 +50,47 @@ def field_names(model: type[BaseModel]) -> list[str]:
 
 def note(details: ErrorDetails, model: type[BaseModel], data: Any, source: YamlSource, at: FieldPath) -> None:
     """Note one pydantic error as a fault."""
-    kind, value = details["type"], details["input"]
-    context: dict[str, Any] = details.get("ctx", {})
     is_key = details["loc"][-1:] == ("[key]",)
     path, found = existing(tuple(part for part in details["loc"] if part != "[key]"), data)
-    allowed: list[str] = []
     if path[-1:] == ("name",) and "name" in HIDDEN.get(model.__name__, ()):
         path, is_key = path[:-1], True
-    if kind == "extra_forbidden":
+    if details["type"] == "extra_forbidden":
         holder = model_at(model, path[:-1])
         allowed = (
             [name for name in field_names(holder) if name not in HIDDEN.get(holder.__name__, ())] if holder else []
         )
-        source.fault(
-            at + path, f"there is no field '{path[-1]}' here.{suggestion(str(path[-1]), allowed)}", allowed, key=True
-        )
-        return
-    if kind == "missing":
+        hint = suggestion(str(path[-1]), allowed)
+        if set("()'\" ") & set(str(path[-1])):
+            hint = " Inside { } a text with a comma stands in quotes."
+        source.fault(at + path, f"there is no field '{path[-1]}' here.{hint}", allowed, key=True)
+    elif details["type"] == "missing":
         source.fault(at + path, f"the field '{details['loc'][-1]}' is missing.", key=True)
-        return
-    if kind in WANTED:
-        detail = f"should be {WANTED[kind]}, not {spoken(found)}.{quoting(kind, found)}"
-    elif kind == "literal_error":
-        allowed = QUOTED.findall(str(context.get("expected", "")))
-        detail = f"'{value}' is not known here.{suggestion(str(value), allowed)}"
-    elif kind == "string_pattern_mismatch":
-        rule = PATTERNS.get(context["pattern"], f"text that matches {context['pattern']}")
-        detail = f"'{value}' is not allowed here; it takes {rule}."
-    elif kind in ("not_a_type", "not_a_day"):
-        allowed = list(context.get("allowed", ()))
-        detail = f"{details['msg']}.{suggestion(str(value).removesuffix('?'), allowed)}"
-        detail = f"'{value}' {detail}" if kind == "not_a_day" else detail
-    elif kind.startswith("date_"):
-        detail = f"'{value}' is not a date of the calendar; write it as 2013-01-31."
-    elif kind in ("too_short", "string_too_short"):
-        detail = "is empty; at least one is needed."
     else:
-        detail = f"{details['msg'][:1].lower()}{details['msg'][1:]}."
-    source.fault(at + path, detail, allowed, key=is_key)
+        detail, allowed = in_words(details, found)
+        source.fault(at + path, detail, allowed, key=is_key)
+
+
+def in_words(details: ErrorDetails, found: Any) -> tuple[str, list[str]]:  # noqa: PLR0911 - an exit for each kind
+    """What is wrong with a value, and what is allowed."""
+    kind, value = details["type"], str(details["input"])
+    context: dict[str, Any] = details.get("ctx", {})
+    said = details["msg"]
+    if kind in WANTED:
+        return f"should be {WANTED[kind]}, not {spoken(found)}.{quoting(kind, found)}", []
+    if kind == "literal_error":
+        allowed = QUOTED.findall(str(context.get("expected", "")))
+        return f"'{value}' is not known here.{suggestion(value, allowed)}", allowed
+    if kind == "string_pattern_mismatch":
+        rule = PATTERNS.get(context["pattern"], f"text that matches {context['pattern']}")
+        return f"'{value}' is not allowed here; it takes {rule}.", []
+    if kind == "not_a_type":
+        allowed = list(context["allowed"])
+        return f"{said}.{suggestion(value.removesuffix('?'), allowed)}", allowed
+    if kind == "not_a_day" or kind.startswith("date_"):
+        return f"'{value}' is not a date of the calendar; write it as 2013-01-31.", []
+    if kind in ("too_short", "string_too_short"):
+        return "is empty; at least one is needed.", []
+    return f"{said[:1].lower()}{said[1:]}.", []
 
 
 HIDDEN = {"ObjectType": ("name",)}

@@ -12,7 +12,7 @@ from pydantic import Field
 from ontology_assets.model.definitions import Domain, Label, Mapping, ObjectType, Owner
 from ontology_assets.model.references import check_references
 from ontology_assets.model.type_checks import check_types
-from transforms.definitions import Dataset, Definition, Name, Pipeline
+from transforms.definitions import Dataset, Definition, Name, Pipeline, Source
 from transforms.types_lock import lock_path, read_types_lock
 from transforms.validation import field_names, validate
 from transforms.yaml_source import FieldPath, YamlSource, read_yaml, suggestion
@@ -81,6 +81,11 @@ def load_domain(path: Path) -> Domain:
     check_types(source, parts, locked, timezone)
     source.raise_faults()
     assert file is not None  # noqa: S101 - faults were raised
+    folder = Source(folder=file.domain)
+    parts["datasets"] = {
+        name: dataset if dataset.source else dataset.model_copy(update={"source": folder})
+        for name, dataset in parts["datasets"].items()
+    }
     return Domain(
         name=file.domain,
         label=file.label,

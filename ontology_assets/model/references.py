@@ -89,8 +89,6 @@ def check_dataset(source: YamlSource, at: FieldPath, dataset: Dataset) -> None:
         source.fault(
             (*at, "replace"), "a dataset without `partition` has no partitions to replace.", ["whole", "nothing"]
         )
-    if dataset.source is None:
-        source.fault(at, "the field 'source' is missing, here and in dataset_defaults.", key=True)
     check_rules(source, at, dataset, rows_of=set())
 
 
