@@ -28,6 +28,8 @@ from resources.topic.sqlite import SqliteTopic
 
 FOLLOW_SECONDS = 55 * 60.0
 FOLLOWER_TAG = "spice/follower"
+LOADED_TAG = "spice/loaded"
+"""Which loading of the definitions the keeper had when it requested the run."""
 SinkOf = Callable[[Home, Domain, FollowedLog], Sink]
 
 
@@ -52,8 +54,8 @@ def definitions_hash(domains: Sequence[Domain]) -> str:
 
 
 def loaded_mark(follower: str) -> str:
-    """Registry key under which a follower's run says which definitions it has loaded."""
-    return f"definitions/{job_name(follower)}"
+    """Registry key under which a follower's run says for which loading of the definitions it was started."""
+    return f"loaded/{job_name(follower)}"
 
 
 def follower_job(follower: str, domains: Sequence[Domain], *, seconds: float = FOLLOW_SECONDS) -> dg.JobDefinition:
@@ -62,9 +64,18 @@ def follower_job(follower: str, domains: Sequence[Domain], *, seconds: float = F
     @dg.op(name=f"follow_the_log_to_{follower}", description=f"Keeps {follower} at the end of the event log.")
     def follow_the_log(context: dg.OpExecutionContext, runtime: Runtime) -> None:
         until = time.monotonic() + seconds
+        registry = SqliteRegistry(runtime.home.registry)
+        registry.set_mark(loaded_mark(follower), context.run.tags.get(LOADED_TAG, definitions_hash(domains)))
         with StopOnSignal() as signalled:
             ends = follow_domains(
-                runtime, follower, domains, run_id=context.run_id, until=until, stop=signalled, say=context.log.info
+                runtime,
+                registry,
+                follower,
+                domains,
+                run_id=context.run_id,
+                until=until,
+                stop=signalled,
+                say=context.log.info,
             )
         for domain, ended in ends.items():
             context.log.info(
@@ -86,6 +97,7 @@ def follower_job(follower: str, domains: Sequence[Domain], *, seconds: float = F
 
 def follow_domains(
     runtime: Runtime,
+    registry: Registry,
     follower: str,
     domains: Sequence[Domain],
     *,
@@ -103,9 +115,6 @@ def follow_domains(
     def reason() -> StopReason | None:
         return stop() or (StopReason.REQUESTED if ending.is_set() else None)
 
-    registry = SqliteRegistry(runtime.home.registry)
-    registry.set_mark(loaded_mark(follower), definitions_hash(domains))
-
     def follow_one(domain: Domain) -> Ended:
         log = runtime.log(domain.name)
         sink = FOLLOWERS[follower](runtime.home, domain, log)
@@ -118,7 +127,6 @@ def follow_domains(
             wait(running.values(), return_when=FIRST_COMPLETED)
         finally:
             ending.set()
-    registry.close()
     return {name: future.result() for name, future in running.items()}
 
 

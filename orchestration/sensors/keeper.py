@@ -6,13 +6,14 @@ What to do is decided in `keeper_plan.py`, what a follower's run does in `orches
 import json
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from uuid import uuid4
 
 import dagster as dg
 from dagster._core.storage.tags import RUN_KEY_TAG
 
 from ontology_assets.followers.lease import lease_name
 from ontology_assets.model.definitions import Domain
-from orchestration.jobs.followers import FOLLOWERS, definitions_hash, follower_job, job_name, loaded_mark
+from orchestration.jobs.followers import FOLLOWERS, LOADED_TAG, definitions_hash, follower_job, job_name, loaded_mark
 from orchestration.schedules.housekeeping import housekeeping_definitions
 from orchestration.sensors.keeper_plan import Plan, Seen, SeenRun, is_at_work, plan, successor_is_due
 from resources.clock import utc_now
@@ -39,7 +40,9 @@ def follower_definitions(domains: Sequence[Domain], home: Home | None = None) ->
 
 def keeper(domains: Sequence[Domain], jobs: Sequence[dg.JobDefinition], home: Home | None) -> dg.SensorDefinition:
     """The sensor over the followers of `domains`."""
-    loaded = definitions_hash(domains)
+    # Also new for equal definitions: after a reload the former code server lives on for the sake of its runs, 160 MB,
+    # and its followers run the code of before.
+    loaded = f"{definitions_hash(domains)[:16]}-{uuid4().hex[:8]}"
     names = [domain.name for domain in domains]
 
     @dg.sensor(
@@ -60,7 +63,7 @@ def keeper(domains: Sequence[Domain], jobs: Sequence[dg.JobDefinition], home: Ho
             planned, run_key = look_after(context, registry, names, follower, loaded, sweeps=sweeps, now=now)
             notes.append(f"{follower}: {planned.because}")
             if run_key:
-                requests.append(dg.RunRequest(run_key=run_key, job_name=job_name(follower)))
+                requests.append(dg.RunRequest(run_key, job_name=job_name(follower), tags={LOADED_TAG: loaded}))
         registry.close()
         cursor = json.dumps({"swept_at": (now if sweeps else swept_at).isoformat()})
         if requests:
@@ -89,7 +92,7 @@ def look_after(
         leases=[registry.read(lease_name(domain, follower)) for domain in domains],
         runs=None,
         requested_at=None,
-        definitions=loaded_by_it.value if loaded_by_it else None,
+        loaded=loaded_by_it.value if loaded_by_it else None,
         handed_over_to=handed_over.value if handed_over else None,
     )
     if not sweeps and is_at_work(seen) and successor_is_due(seen, loaded) is None:
@@ -102,7 +105,7 @@ def look_after(
             leases=seen.leases,
             runs=_runs(instance, follower),
             requested_at=requested.at if pending and requested else None,
-            definitions=seen.definitions,
+            loaded=seen.loaded,
             handed_over_to=seen.handed_over_to,
         ),
         loaded,
@@ -114,7 +117,7 @@ def look_after(
     epoch = max((lease.epoch for lease in seen.leases if lease), default=0)
     run_key = next_run_key(follower, epoch, requested.value if requested else None, now)
     if planned.start == "definitions changed":
-        # Once for these definitions: a run loads the files as they are, which may be newer than what is loaded here.
+        # Once for this loading, whoever is at work then.
         registry.set_mark(f"hand-over/{job_name(follower)}", loaded)
     registry.set_mark(f"start/{job_name(follower)}", run_key)
     return planned, run_key

@@ -35,15 +35,15 @@ class SeenRun:
 class Seen:
     """`leases`: one per domain, None where nobody ever followed. `runs` newest first; None: not asked for.
 
-    `requested_at`: when a run was requested that is not to be seen yet. `definitions`: the hash that the follower at
-    work has loaded; `handed_over_to`: the hash for which a hand-over was requested before.
+    `requested_at`: when a run was requested that is not to be seen yet. `loaded`: for which loading of the definitions
+    the follower at work was started; `handed_over_to`: the loading for which a hand-over was requested before.
     """
 
     now: datetime
     leases: Sequence[Lease | None]
     runs: Sequence[SeenRun] | None
     requested_at: datetime | None
-    definitions: str | None
+    loaded: str | None
     handed_over_to: str | None
 
 
@@ -63,14 +63,14 @@ def is_at_work(seen: Seen) -> bool:
 
 def successor_is_due(seen: Seen, loaded: str) -> str | None:
     """Why a follower that is at work should hand over now."""
-    if loaded not in (seen.definitions, seen.handed_over_to):
+    if loaded not in (seen.loaded, seen.handed_over_to):
         return "definitions changed"
     oldest = min((lease.acquired_at for lease in seen.leases if lease is not None), default=seen.now)
     return "hand-over" if seen.now - oldest >= HAND_OVER_AFTER else None
 
 
 def plan(seen: Seen, loaded: str) -> Plan:
-    """`loaded` is the hash of the definitions that the location has now. `seen.runs` must have been asked for."""
+    """`loaded` is the loading of the definitions that asks. `seen.runs` must have been asked for."""
     runs = seen.runs or ()
     holders = {lease.run_id for lease in seen.leases if lease is not None and lease.is_alive(seen.now)}
     lost = {lease.run_id for lease in seen.leases if lease is not None and lease.renewed_at is not None} - holders
