@@ -41,6 +41,11 @@ class Chain:
         self._newest = -1
         self._headers: dict[int, tuple[int, int, datetime]] = {}
 
+    @property
+    def known(self) -> int:
+        """The highest number read so far, -1 for none."""
+        return self._newest
+
     def key(self, n: int) -> str:
         return f"log/{self.domain}/{n:020d}"
 

@@ -143,7 +143,9 @@ class Heads:
         """LOOKUP_SCHEMA of the live aggregates of these owners."""
         found = self._table(
             f"SELECT {_COLUMNS} FROM json_each(?2) j CROSS JOIN owners o ON o.name = j.value "  # noqa: S608
-            "CROSS JOIN aggregates a ON a.owner_id = o.owner_id AND a.type_id = ?1 AND a.deleted = 0",
+            # Left alone, the planner walks the whole type for each owner: 2.2 s for 31 of 365 days, 0.2 s with it.
+            "CROSS JOIN aggregates a INDEXED BY live_by_owner "
+            "ON a.owner_id = o.owner_id AND a.type_id = ?1 AND a.deleted = 0",
             (self._type(aggregate_type), orjson.dumps(owners).decode()),
         )
         if self._reads is not None:
@@ -306,17 +308,20 @@ class Heads:
         return None
 
     def _fold_rest(self) -> None:
-        chain = self._log.chain
-        while (record := chain.next(before := self.end)) is not None:
+        chain, before = self._log.chain, self.end
+        record = chain.next(before)
+        while record is not None:
             with self._writing():
                 # Another process may have folded meanwhile: what counts is the position inside the transaction.
                 at, fold, folded = self.end, Fold(self._db, chain.domain), 0
-                following = record if at == before else chain.next(at)
-                while following is not None:
-                    fold.record(following, self._log.bulk(following, FOLDED_COLUMNS))
-                    at, folded = LogEnd.of(following), folded + max(1, following.rows)
-                    following = chain.next(at) if folded < _STEP_EVENTS else None
+                if at != before:
+                    record = chain.next(at)
+                while record is not None and folded < _STEP_EVENTS:
+                    fold.record(record, self._log.bulk(record, FOLDED_COLUMNS))
+                    at, folded = LogEnd.of(record), folded + max(1, record.rows)
+                    record = chain.next(at)
                 self._write_end(at)
+            before = at
 
     def _write_end(self, at: LogEnd) -> None:
         self._db.execute(

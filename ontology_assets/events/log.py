@@ -254,7 +254,7 @@ class EventLog:
 
     def _begin(self) -> None:
         """Make record 0, which gives the log its id, unless it is there."""
-        if self.chain.newest() >= 0:
+        if self.chain.known >= 0 or self.chain.newest() >= 0:
             return
         prove_put_if_absent(self.store, "probe")
         first = Record(
