@@ -92,7 +92,7 @@ class LocalWriter(TableWriter):
             name = f"{self._column}={partition}/{name}"
         target = self._lake.folder(self._table) / name
         target.parent.mkdir(parents=True, exist_ok=True)
-        # Statistics let readers skip row groups; in files of one partition they cost a quarter of the writing for nothing.
+        # Statistics let readers skip row groups; in files of one partition they are a quarter of the work for nothing.
         statistics = self._column is None
         pq.write_table(rows, target, row_group_size=self._row_group_rows, write_statistics=statistics)
         return DataFile(name, partition, target.stat().st_size, rows.num_rows)

@@ -1,0 +1,197 @@
+"""Pipelines: tables of tables, by a graph of nodes (`transforms.nodes`) that the session's engine runs.
+
+A pipeline that follows the partitions of one input is computed for a few partitions at a time; its other inputs are
+read whole. Every node keeps the partition of its rows apart (`transforms.nodes.frame`), so the pieces together are
+the whole. A partition's data version is that of its definition and of what it read: of the followed input that
+partition, of the others everything.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from resources.errors import SpiceError
+from resources.lake.base import PARTITION, UNPARTITIONED, Lake
+from resources.spark import delta, to_arrow
+from transforms.chunks import Chunk, partition_chunks
+from transforms.csv_source import RESERVED
+from transforms.definitions import Node, Pipeline
+from transforms.nodes import compute, group_by, join, pivot, select, window
+from transforms.nodes import filter as filtering
+from transforms.nodes.frame import Frame, Step, reference
+from transforms.placement import Engine
+from transforms.raw import PartitionVersion
+from transforms.schemas import nodes_in_order
+from transforms.types import parse_type, type_of_arrow
+from transforms.versions import code_hash, derived_version, stale
+
+CODE_VERSION = "1"
+CHUNK_ROWS = 131_072
+"""Rows of the followed input that are taken at once: most columns of them are never read."""
+Progress = Callable[[int], None]
+
+
+@dataclass(frozen=True)
+class PipelineReport:
+    """What a call did: versions and rows of the asked partitions, rows of the followed input (or of all inputs)."""
+
+    partitions: dict[str, PartitionVersion]
+    rows_in: int
+    rows_out: int
+    columns: dict[str, str]
+
+
+def table_name(pipeline: str) -> str:
+    return f"transform/{pipeline}"
+
+
+def code_version(pipeline: Pipeline, timezone: str) -> str:
+    """All that decides what a pipeline makes of its inputs; its contract and expectations only judge it."""
+    parts = pipeline.model_dump(include={"partition", "inputs", "nodes", "output"}, mode="json")
+    return code_hash("pipeline", CODE_VERSION, parts, timezone)
+
+
+@dataclass(frozen=True)
+class PipelineTables:
+    """A pipeline on the tables of a lake: the frames of its inputs and nodes."""
+
+    name: str
+    pipeline: Pipeline
+    lake: Lake
+    engine: Engine
+    timezone: str = "UTC"
+
+    @property
+    def followed(self) -> str | None:
+        """The table whose partitions the pipeline follows."""
+        return self.pipeline.inputs[self.pipeline.partition] if self.pipeline.partition else None
+
+    def frames(self, partitions: Sequence[str]) -> dict[str, Frame]:
+        """All inputs and nodes, lazily, for some partitions of the followed input."""
+        frames = {local: self.read(local, partitions) for local in self.pipeline.inputs}
+        for name in nodes_in_order(self.pipeline):
+            node = self.pipeline.nodes[name]
+            step = Step(f"pipelines.{self.name}.nodes.{name}", self.timezone)
+            frames[name] = apply_node(node, frames, step)
+        return frames
+
+    def output(self, partitions: Sequence[str]) -> Frame:
+        return self.frames(partitions)[self.pipeline.output]
+
+    def read(self, local: str, partitions: Sequence[str]) -> Frame:
+        """One input; our own columns of it stay behind."""
+        table = self.pipeline.inputs[local]
+        follows = local == self.pipeline.partition
+        columns = table_types(self.lake, table)
+        frame = delta(self.engine(), self.lake.path(table), list(partitions) if follows else None)
+        carried = [PARTITION] if follows else []
+        return Frame(frame.select(*(reference(name) for name in (*columns, *carried))), columns, follows)
+
+    def wanted_versions(self, partitions: Sequence[str]) -> dict[str, str]:
+        """The data versions that the partitions should have. SpiceError where an input is not there."""
+        code = code_version(self.pipeline, self.timezone)
+        own: dict[str, str] = {}
+        others = []
+        for local, table in sorted(self.pipeline.inputs.items()):
+            versions = self.lake.versions(table)
+            absent = [key for key in partitions if key not in versions] if local == self.pipeline.partition else []
+            if not versions or absent:
+                raise SpiceError(
+                    "Input missing",
+                    f"{table} has no partition {absent[0]}; run it first." if versions else f"run {table} first.",
+                    where=f"pipelines.{self.name}.inputs.{local}",
+                    status=409,
+                )
+            if local == self.pipeline.partition:
+                own = versions
+            else:
+                others.append(code_hash(sorted(versions.items())))
+        return {key: derived_version(code, [*([own[key]] if own else []), *others]) for key in partitions}
+
+
+def run_pipeline(
+    name: str,
+    pipeline: Pipeline,
+    lake: Lake,
+    partitions: Sequence[str],
+    *,
+    engine: Engine,
+    timezone: str = "UTC",
+    progress: Progress | None = None,
+    chunk_rows: int = CHUNK_ROWS,
+) -> PipelineReport:
+    """Bring the asked partitions of `transform/<name>` (`[""]` where it follows none) to what its inputs say."""
+    tables = PipelineTables(name, pipeline, lake, engine, timezone)
+    wanted = tables.wanted_versions(partitions)
+    target = table_name(name)
+    changed = stale(lake.versions(target), wanted)
+    followed = tables.followed
+    rows = (
+        lake.rows(followed)
+        if followed
+        else {UNPARTITIONED: sum(sum(lake.rows(t).values()) for t in pipeline.inputs.values())}
+    )
+    advance = progress or (lambda _: None)
+    advance(sum(rows[key] for key in partitions) - sum(rows[key] for key in changed))
+    if changed:
+        column = PARTITION if followed else None
+        chunks = list(partition_chunks(changed, rows, chunk_rows))
+        schema = _schema(tables.output(chunks[0].partitions))
+        with lake.writer(target, schema, partition_column=column) as writer:
+            for chunk, result in _results(tables, chunks, schema):
+                writer.write(result)
+                advance(chunk.rows)
+            writer.commit({key: wanted[key] for key in changed})
+    after = lake.state(target)
+    return PipelineReport(
+        partitions={
+            key: PartitionVersion(version, after.rows[key], changed=key in set(changed))
+            for key, version in wanted.items()
+        },
+        rows_in=sum(rows[key] for key in partitions),
+        rows_out=sum(after.rows[key] for key in partitions),
+        columns=table_types(lake, target),
+    )
+
+
+def _results(tables: PipelineTables, chunks: list[Chunk], schema: pa.Schema) -> Iterator[tuple[Chunk, pa.Table]]:
+    for chunk in chunks:
+        result = to_arrow(tables.output(chunk.partitions).data).cast(schema)
+        if tables.followed:
+            result = result.take(pc.sort_indices(result[PARTITION]))
+        yield chunk, result
+
+
+def _schema(frame: Frame) -> pa.Schema:
+    fields = [pa.field(name, parse_type(kind).arrow()) for name, kind in frame.columns.items()]
+    return pa.schema(fields + [pa.field(name, pa.string()) for name in frame.carried])
+
+
+def apply_node(node: Node, frames: Mapping[str, Frame], step: Step) -> Frame:
+    """The rows of one node."""
+    source = frames[node.source]
+    if node.join is not None:
+        return join.apply(node, source, frames[node.join], step)
+    operations = {
+        "filter": filtering.apply,
+        "compute": compute.apply,
+        "select": select.apply,
+        "group_by": group_by.apply,
+        "window": window.apply,
+        "pivot": pivot.apply,
+    }
+    for operation, apply in operations.items():
+        if getattr(node, operation) is not None:
+            return apply(node, source, step)
+    raise SpiceError("Unknown operation", "the node has no operation.", where=step.where, allowed=[*operations, "join"])
+
+
+def table_types(lake: Lake, table: str) -> dict[str, str]:
+    """Columns of a table and their types, without our own; any may be absent, as far as the table itself knows."""
+    return {
+        column.name: type_of_arrow(column.type, nullable=True).text
+        for column in lake.schema(table)
+        if column.name not in RESERVED
+    }
