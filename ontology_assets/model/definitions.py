@@ -92,7 +92,7 @@ class ObjectType(Definition):
 
     @property
     def snake(self) -> str:
-        """The type's name as it stands in asset keys and table names: CarrierDay -> carrier_day."""
+        """The type's name as it stands in asset keys and table names: OrderLine -> order_line."""
         return "".join(f"_{c.lower()}" if c.isupper() else c for c in self.name).lstrip("_")
 
 

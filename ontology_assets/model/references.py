@@ -28,6 +28,7 @@ def check_references(source: YamlSource, parts: Parts) -> None:
             check_asset(source, ("pipelines", name, "inputs", local), asset)
         check_rules(source, ("pipelines", name), pipeline, rows_of={*pipeline.inputs, *pipeline.nodes})
     check_circles(source, parts)
+    check_partitions(source, parts)
     for name, object_type in parts["object_types"].items():
         check_object_type(source, ("object_types", name), object_type, parts)
     check_inverses(source, parts)
@@ -113,6 +114,26 @@ def check_circles(source: YamlSource, parts: Parts) -> None:
     for name in waiting:
         others = ", ".join(f"'{other}'" for other in waiting)
         source.fault(("pipelines", name, "inputs"), f"pipelines read each other in a circle: {others}.")
+
+
+def check_partitions(source: YamlSource, parts: Parts) -> None:
+    """One job runs a domain, so whatever is partitioned has the same partitions; a pipeline follows one that has."""
+    partitioned = {name: one.partition for name, one in parts["datasets"].items() if one.partition is not None}
+    first = next(iter(partitioned), "")
+    for name, partition in partitioned.items():
+        for field in ("by", "start", "end"):
+            wanted = getattr(partitioned[first], field)
+            if getattr(partition, field) != wanted:
+                detail = f"all partitioned datasets of a domain have the same partitions; '{first}' has {wanted}."
+                source.fault(("datasets", name, "partition", field), detail)
+    for name, pipeline in parts["pipelines"].items():
+        asset = pipeline.inputs.get(pipeline.partition or "")
+        if asset is None:
+            continue
+        layer, _, read = asset.partition("/")
+        follows = parts["datasets"].get(read) if layer == "clean" else parts["pipelines"].get(read)
+        if follows is not None and follows.partition is None:
+            source.fault(("pipelines", name, "partition"), f"{asset} has no partitions to follow; leave the field out.")
 
 
 def check_object_type(source: YamlSource, at: FieldPath, object_type: ObjectType, parts: Parts) -> None:

@@ -158,6 +158,8 @@ def test_layout_follows_the_partitioned_input():
         ("mappings/Sale/set/amount", "quantity * unit_price / 3", "decimal(12,2) is needed; write cast(... AS decimal(12,2)), which rounds."),
         ("mappings/Sale/occurred_at", "sold_on", "the expression is date, timestamp is needed; write cast(... AS timestamp)."),
         ("pipelines/shop_months/partition", "sale", "there is no input 'sale'. Did you mean 'sales'?"),
+        ("pipelines/shop_months/partition", "shops", "clean/shops has no partitions to follow; leave the field out."),
+        ("datasets/shops/partition", {"by": "day", "of": "opened", "start": "2024-01-01", "end": "2024-03-31"}, "'sales' has month."),
         ("pipelines/shop_months/inputs/shops", "clean/shop", "there is no asset 'clean/shop'."),
         ("pipelines/shop_months/output", "shop_mont", "there is no node 'shop_mont'."),
         ("pipelines/shop_months/nodes/sold/from", "priced", "nodes go round in a circle: named, priced, ranked, shop_month, sold, totals."),
