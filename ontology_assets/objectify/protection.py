@@ -1,10 +1,12 @@
 """Which objects are not gone although no row brings them: those whose row lies in quarantine."""
 
+import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ontology_assets.keys import key_column, key_types
 from ontology_assets.model.definitions import Domain, ObjectType
@@ -56,6 +58,25 @@ def protections(
                 else:
                     protected[one].add(key)
     return {one: Protection(counted[one], frozenset(protected[one]), unreadable[one]) for one in partitions}
+
+
+def quarantine_versions(
+    lake: Lake, domain: Domain, object_type: ObjectType, partitions: Sequence[str]
+) -> dict[str, str]:
+    """By partition: a hash of what the raw stage quarantined of it, or may have; partitions without such are left out.
+
+    The data version of the clean table does not know these rows, and they decide what may be deleted: it belongs to the
+    data version of the objects, else an object that a spoilt row held would stay after the row is gone.
+    """
+    source = domain.mappings[object_type.name].source
+    if not source.startswith(CLEAN):
+        return {}
+    rows = quarantined_rows(lake, source.removeprefix(CLEAN), partitions)
+    texts: dict[str, list[str]] = defaultdict(list)
+    for row in rows.filter(pc.equal(rows["stage"], "raw")).select(["partition", "raw"]).to_pylist():
+        for one in partitions if row["partition"] is None else {row["partition"]} & set(partitions):
+            texts[one].append(row["raw"])
+    return {one: hashlib.sha256("\n".join(sorted(those)).encode()).hexdigest() for one, those in texts.items()}
 
 
 def _keys(

@@ -23,15 +23,18 @@ from ontology_assets.objectify.decide import Load, PartitionLoad, decide
 from ontology_assets.objectify.elsewhere import key_elsewhere
 from ontology_assets.objectify.links import check_links
 from ontology_assets.objectify.mapping import MappingRefused, compile_mapping, read_links, read_mapped
-from ontology_assets.objectify.protection import protections
+from ontology_assets.objectify.protection import protections, quarantine_versions
 from ontology_assets.objectify.states import link_rows, states_of
 from resources.home import PROJECT_ROOT
 from resources.lake.local import LocalLake
 from resources.object_store.local import LocalObjectStore
+from resources.sources import find_source
 from resources.spark import session
+from transforms.clean import clean
 from transforms.expressions import ExpressionError
 from transforms.quarantine import SCHEMA as QUARANTINE
 from transforms.quarantine import table_name, with_partition
+from transforms.raw import ingest
 
 DOMAIN = PROJECT_ROOT / "orchestration/defs/nyc_flights"
 DAYS = "strftime(make_date(year, month, day), '%Y-%m-%d')"
@@ -100,6 +103,8 @@ class House:
         source = self.domain.mappings[type_name].source
         asset = f"ontology/{object_type.snake}/objects"
         versions = self.lake.versions(source)
+        spoilt = quarantine_versions(self.lake, self.domain, object_type, sorted(versions))
+        versions = {key: version + spoilt.get(key, "") for key, version in versions.items()}
         run = only or sorted(versions)
         appended = 0
         for first in range(0, len(run), size):
@@ -333,6 +338,37 @@ def test_a_quarantined_row_protects_its_object_and_an_unreadable_one_holds_all_d
     rows = rows_of(house.heads.asset_versions("ontology/flight/objects")[day])
     assert (rows["deletions_held"], rows["protected"], rows["deleted"]) == (0, 1, 1)
     quarantine([], "q3")
+
+
+def test_the_quarantine_that_clean_writes_is_read(tmp_path, sample_files):
+    """An unpartitioned file through raw and clean: one value spoilt, one row ragged, one row gone."""
+    domain = load_domain(DOMAIN)
+    small = House(tmp_path, domain, duckdb.connect())
+    lines = next(sample_files.glob("planes.csv")).read_text().splitlines()[:6]
+    columns = lines[0].split(",")
+    types = dict.fromkeys(columns, "string?") | {"tailnum": "string", "year": "integer?", "seats": "integer"}
+
+    def run(version: str, rows: list[str]) -> dict[str, int]:
+        folder = tmp_path / "sources" / version
+        folder.mkdir(parents=True)
+        (folder / "planes.csv").write_text("\n".join([lines[0], *rows]) + "\n")
+        source = find_source(tmp_path / "sources", version, "planes.csv")
+        ingest("planes", domain.datasets["planes"], source, small.lake, [""], engine=session)
+        clean("planes", domain.datasets["planes"], types, small.lake, [""], engine=session)
+        small.objects("Plane")
+        counts = rows_of(small.heads.asset_versions("ontology/plane/objects")[""])
+        return {name: count for name, count in counts.items() if count}
+
+    first, second, third, fourth, fifth = lines[1:]
+    spoilt = ",".join("abc" if name == "seats" else text for name, text in zip(columns, first.split(","), strict=True))
+    assert run("one", [first, second, third, fourth, fifth]) == {"created": 5}
+    assert run("two", [spoilt, second, third, "N1,too,short"]) == {
+        "unchanged": 2,
+        "deletions_held": 3,
+        "quarantined": 2,
+    }
+    assert run("three", [spoilt, second, third]) == {"unchanged": 2, "deleted": 2, "protected": 1, "quarantined": 1}
+    assert run("four", [first, second, third, fourth]) == {"created": 1, "unchanged": 3}
 
 
 def test_a_row_that_moves_to_a_day_of_another_chunk_changes_its_owner(house):
