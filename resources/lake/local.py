@@ -149,7 +149,7 @@ class LocalLake(Lake):
         chosen = list(columns) if columns is not None else self.schema(table).names
         try:
             yield from self._dataset(table, partitions).to_batches(
-                columns=chosen, batch_size=batch_rows, batch_readahead=1, fragment_readahead=1
+                columns=chosen, batch_size=batch_rows, batch_readahead=1, fragment_readahead=4
             )
         except (pa.ArrowInvalid, OSError) as error:
             raise LakeDamagedError(table, self.path(table), str(error)) from error
