@@ -129,13 +129,8 @@ def batch_id(made: Sequence[Materialization], known: Mapping[str, AssetVersion])
     return derived_id("batch", *parts)
 
 
-def upstream_ids(heads: Heads, assets: Sequence[str], partition: str) -> list[str]:
-    """Event ids of the latest envelopes of these assets: of the same partition, else of the unpartitioned whole."""
-    return upstream_by_partition(heads, assets, [partition])[partition]
-
-
 def upstream_by_partition(heads: Heads, assets: Sequence[str], partitions: Sequence[str]) -> dict[str, list[str]]:
-    """`upstream_ids` for many partitions: the heads are asked once an asset."""
+    """Event ids of the latest envelopes of these assets: of the same partition, else of the unpartitioned whole."""
     found: dict[str, list[str]] = {partition: [] for partition in partitions}
     for asset in assets:
         known = heads.asset_versions(asset)

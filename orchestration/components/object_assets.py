@@ -15,7 +15,7 @@ from ontology_assets.materializations import (
     is_new,
     publish,
     rows_of,
-    upstream_ids,
+    upstream_by_partition,
 )
 from ontology_assets.model.code_version import code_version
 from ontology_assets.model.definitions import Domain, ObjectType
@@ -24,7 +24,7 @@ from ontology_assets.objectify.decide import Elsewhere, Load, PartitionLoad, dec
 from ontology_assets.objectify.elsewhere import key_elsewhere
 from ontology_assets.objectify.links import DANGLING_SCHEMA, check_links
 from ontology_assets.objectify.mapping import read_mapped
-from ontology_assets.objectify.protection import protections
+from ontology_assets.objectify.protection import protections, quarantine_versions
 from ontology_assets.objectify.states import link_rows, states_of
 from orchestration.components.common import asset_options, event_metadata, key_of, result, writing
 from orchestration.components.metadata import column_schema, markdown_table
@@ -71,7 +71,12 @@ def object_asset(domain: Domain, object_type: ObjectType) -> dg.AssetsDefinition
         with writing(context, runtime, asset) as stage:
             source = runtime.lake.versions(mapping.source)
             source_rows = runtime.lake.rows(mapping.source)
-            versions = {key: derived_version(code, [source[key]]) for key in keys if key in source}
+            held = quarantine_versions(runtime.lake, domain, object_type, [key for key in keys if key in source])
+            versions = {
+                key: derived_version(code, [source[key], *([held[key]] if key in held else [])])
+                for key in keys
+                if key in source
+            }
             stage.expect(sum(source_rows.get(key, 0) for key in versions))
             heads.catch_up()
             todo = _new(heads, asset, versions)
@@ -88,7 +93,7 @@ def object_asset(domain: Domain, object_type: ObjectType) -> dg.AssetsDefinition
                     context.run.run_id,
                     code,
                 )
-                elsewhere = key_elsewhere(spark, runtime.lake, domain, object_type, here=chunk, run=keys)
+                elsewhere = key_elsewhere(spark, runtime.lake, domain, object_type, here=chunk, run=todo)
                 commit = log.append(heads, partial(_decide, load, log, elsewhere))
                 appended += 0 if commit is None else len(chunk)
                 stage.advance(mapped.num_rows)
@@ -187,7 +192,7 @@ def link_asset(domain: Domain, object_type: ObjectType) -> dg.AssetsDefinition:
                     asset,
                     {key: (versions[key], report.rows(key)) for key in chunk},
                     LINKS_INDEXED,
-                    {key: upstream_ids(heads, [own, *target_assets], key) for key in chunk},
+                    upstream_by_partition(heads, [own, *target_assets], chunk),
                     event_metadata(context, domain, asset),
                     {key: {"by_link": report.by_link(key)} for key in chunk},
                 )
@@ -238,11 +243,12 @@ def _loads(
 ) -> list[PartitionLoad]:
     source, heads = domain.mappings[object_type.name].source, runtime.heads(domain.name)
     kept = protections(runtime.lake, domain, object_type, chunk, engine=session)
+    upstream = upstream_by_partition(heads, [source], chunk)
     return [
         PartitionLoad(
             key,
             versions[key],
-            upstream_ids(heads, [source], key),
+            upstream[key],
             kept[key].quarantined,
             kept[key].protected,
             kept[key].unreadable,

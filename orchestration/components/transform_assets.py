@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from ontology_assets.materializations import TRANSFORM_BUILT, publish, upstream_ids
+from ontology_assets.materializations import TRANSFORM_BUILT, publish, upstream_by_partition
 from ontology_assets.model.definitions import Domain
 from ontology_assets.model.layout import partitioning_of
 from orchestration.components.common import asset_options, event_metadata, result, writing
@@ -46,7 +46,7 @@ def transform_asset(domain: Domain, name: str) -> dg.AssetsDefinition:
                 asset,
                 {key: (one.version, {"out": one.rows}) for key, one in report.partitions.items()},
                 TRANSFORM_BUILT,
-                {key: upstream_ids(heads, inputs, key) for key in changed},
+                upstream_by_partition(heads, inputs, list(changed)),
                 event_metadata(context, domain, asset),
             )
             stage.note(f"{report.rows_out:,} rows out")

@@ -10,7 +10,6 @@ from ontology_assets.materializations import (
     publish,
     rows_of,
     upstream_by_partition,
-    upstream_ids,
 )
 from tests.unit.objectify.harbour import Store, store
 
@@ -56,7 +55,9 @@ def test_upstream_is_the_same_partition_or_the_whole(harbour):
     put(harbour, {"": "v1"}, asset="raw/ships")
     harbour.heads.catch_up()
     calls, ships = harbour.heads.asset_versions("raw/calls"), harbour.heads.asset_versions("raw/ships")
-    assert upstream_ids(harbour.heads, ["raw/calls", "raw/ships"], "b") == [calls["b"].event_id, ships[""].event_id]
+    assert upstream_by_partition(harbour.heads, ["raw/calls", "raw/ships"], ["b"]) == {
+        "b": [calls["b"].event_id, ships[""].event_id]
+    }
     assert upstream_by_partition(harbour.heads, ["raw/calls", "raw/none"], ["a", "c"]) == {
         "a": [calls["a"].event_id],
         "c": [],
