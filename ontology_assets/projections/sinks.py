@@ -3,6 +3,7 @@
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 
 import pyarrow as pa
@@ -25,6 +26,15 @@ from resources.read_model.sqlite_writer import SqliteWriter
 
 CLOSE_EVENTS = 10_000
 """A model so close to the log's end gets its indexes, in the transaction that brings it there."""
+
+
+@dataclass(frozen=True)
+class Proof:
+    """The digest kept with each transaction, and the one of the rows that queries read."""
+
+    position: int
+    kept: str
+    recomputed: str
 
 
 class ProjectionSink:
@@ -80,8 +90,15 @@ class ProjectionSink:
         return digest_text(self._writer.digest())
 
     def recompute_digest(self) -> str:
-        """The digest computed from the fields that queries read. Equal to `digest()`, or the store is wrong."""
-        return digest_text(recompute(self._writer, self._layout))
+        """The digest computed from the fields that queries read."""
+        return self.proof().recomputed
+
+    def proof(self) -> Proof:
+        """Both digests at one position, also while a follower goes on: the store is right where they are equal."""
+        with self._writer.reading():
+            position = self._writer.state().position
+            kept, recomputed = self._writer.digest(), recompute(self._writer, self._layout)
+        return Proof(position, digest_text(kept), digest_text(recomputed))
 
     def updated_at(self) -> datetime | None:
         return self._writer.state().updated_at

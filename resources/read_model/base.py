@@ -92,11 +92,11 @@ class ReadModelWriter(ABC):
 
     @abstractmethod
     def state(self) -> StoredState:
-        """Of the store that is there now; position 0 for one that was deleted or had another layout."""
+        """Of the store that is there now; position 0 for one that was deleted or has another layout."""
 
     @abstractmethod
     def claim(self, epoch: int) -> None:
-        """Hold it at `epoch`. Raises Fenced if it is held at `epoch` or a later one."""
+        """Hold it at `epoch`, empty if it had another layout. Raises Fenced if it is held at `epoch` or a later one."""
 
     @abstractmethod
     def write(self, changes: Changes, epoch: int, *, settle: bool) -> None:
@@ -115,6 +115,10 @@ class ReadModelWriter(ABC):
     @abstractmethod
     def digest(self) -> dict[int, BucketDigest]:
         """The digest kept with each transaction, by bucket."""
+
+    @abstractmethod
+    def reading(self) -> AbstractContextManager[None]:
+        """One read transaction around what is read inside: digest and rows are then of one position."""
 
     @abstractmethod
     def documents(self, type_name: str) -> Iterator[Row]:

@@ -14,10 +14,13 @@ import json
 import secrets
 import sqlite3
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
+from resources.read_model.base import StoredState
 from resources.read_model.query import DomainLayout, Field, Kind, TypeLayout
 
 PAGE_SIZE = 4096
+EPOCH, MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
 VERSION = 1
 """Of this layout; another one in a file means: build anew."""
 
@@ -78,12 +81,28 @@ def fingerprint(layout: DomainLayout, options: ModelOptions) -> str:
 
 
 def create_base(connection: sqlite3.Connection) -> None:
+    """The tables of every file. What is complete is only looked at, so that readers do not wait for a writer."""
+    if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'digest'").fetchone():
+        return
+    connection.execute("BEGIN IMMEDIATE")
     for statement in _BASE.split(";\n"):
         if statement.strip():
             connection.execute(statement)
+    connection.execute("COMMIT")
 
 
-def create_domain(connection: sqlite3.Connection, layout: DomainLayout, options: ModelOptions, epoch: int) -> None:
+def read_state(connection: sqlite3.Connection, domain: str) -> tuple[StoredState, str] | None:
+    """Where the domain's part stands, and the fingerprint of its layout."""
+    found = connection.execute(
+        "SELECT position, epoch, generation, secret, updated_at, fingerprint FROM state WHERE domain = ?", (domain,)
+    ).fetchone()
+    if found is None:
+        return None
+    updated_at = None if found[4] is None else EPOCH + found[4] * MICROSECOND
+    return StoredState(found[0], found[1], found[2], found[3], updated_at), found[5]
+
+
+def create_domain(connection: sqlite3.Connection, layout: DomainLayout, options: ModelOptions) -> None:
     """An empty part for the domain, of a new generation, inside the caller's transaction."""
     for layout_type in layout.types:
         connection.execute(
@@ -95,8 +114,8 @@ def create_domain(connection: sqlite3.Connection, layout: DomainLayout, options:
         names = ", ".join(all_columns(layout_type, options)[1:])
         connection.execute(f"CREATE TABLE t{no} (rid INTEGER PRIMARY KEY, {names})")
     connection.execute(
-        "INSERT INTO state (domain, position, epoch, generation, secret, fingerprint) VALUES (?, 0, ?, ?, ?, ?)",
-        (layout.domain, epoch, secrets.token_hex(8), secrets.token_bytes(32), fingerprint(layout, options)),
+        "INSERT INTO state (domain, position, epoch, generation, secret, fingerprint) VALUES (?, 0, 0, ?, ?, ?)",
+        (layout.domain, secrets.token_hex(8), secrets.token_bytes(32), fingerprint(layout, options)),
     )
 
 

@@ -11,9 +11,8 @@ from resources.read_model.base import NotReady, SearchModel, Snapshot, StoredSta
 from resources.read_model.connection import ReadPool
 from resources.read_model.query import Condition, DomainLayout, Row, Selection, TypeLayout
 from resources.read_model.sqlite_filters import condition_sql, conjunction, filter_sql, ids_sql, segments
-from resources.read_model.sqlite_layout import ModelOptions, fingerprint
+from resources.read_model.sqlite_layout import ModelOptions, fingerprint, read_state
 from resources.read_model.sqlite_rows import row_reader
-from resources.read_model.sqlite_writer import read_state
 
 SEARCH = ModelOptions("search", words=True, backwards=False)
 REMEMBERED_COUNTS = 4096
@@ -110,13 +109,14 @@ class SqliteSearchModel(SearchModel):
 def _state_of(connection: sqlite3.Connection, layout: DomainLayout, options: ModelOptions) -> StoredState:
     place = f"{options.name} of {layout.domain}"
     try:
-        found = connection.execute("SELECT fingerprint FROM state WHERE domain = ?", (layout.domain,)).fetchone()
+        found = read_state(connection, layout.domain)
     except sqlite3.OperationalError as fault:
         if "no such table" in str(fault):
             raise NotReady("its file is being created; ask again.", place) from fault
         raise
     if found is None:
         raise NotReady("nothing has been projected yet. Run `spice run`, or wait for the follower.", place)
-    if found[0] != fingerprint(layout, options):
+    state, stored = found
+    if stored != fingerprint(layout, options):
         raise NotReady("it was built for another ontology; its follower builds it again from the log.", place)
-    return read_state(connection, layout.domain)
+    return state

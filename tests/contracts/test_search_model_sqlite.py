@@ -66,7 +66,7 @@ class TestSqliteSearchModel(SearchModelContract):
         again.close()
 
     def test_another_ontology_builds_the_domain_again_and_keeps_the_epoch(
-        self, filled: Writer, sink: ProjectionSink, tmp_path: Path
+        self, filled: Writer, sink: ProjectionSink, tmp_path: Path, caplog: pytest.LogCaptureFixture
     ) -> None:
         sink.close()
         types = dict(LIBRARY.object_types)
@@ -76,8 +76,20 @@ class TestSqliteSearchModel(SearchModelContract):
         again = search_sink(Home(tmp_path), other)
         assert (again.position(), again.epoch()) == (0, 1)
         old_reader = SqliteSearchModel(tmp_path / "read" / "search.sqlite", [domain_layout(LIBRARY)])
+        with old_reader.snapshot("library") as snapshot:
+            assert snapshot.state.position == 10, "looking at it with other definitions drops nothing"
+        with caplog.at_level(logging.WARNING):
+            again.claim(2)
+        assert "the ontology changed, it is built again from the log" in caplog.text
         with pytest.raises(NotReady, match="another ontology"), old_reader.snapshot("library"):
             pass
+        with pytest.raises(Fenced):
+            sink.apply(filled.batch(AUTHORS), 1)
+        again.apply(Writer().batch(AUTHORS), 2)
+        assert again.proof().kept == again.proof().recomputed
+        sink.claim(3)
+        assert sink.position() == 0
+        sink.apply(Writer().batch(AUTHORS), 3)
         again.close()
 
     def test_a_label_or_an_enum_code_does_not_build_anything_again(
@@ -89,6 +101,24 @@ class TestSqliteSearchModel(SearchModelContract):
         book = types["Book"].model_copy(update={"properties": {**types["Book"].properties, "genre": genre}})
         again = search_sink(Home(tmp_path), LIBRARY.model_copy(update={"object_types": {**types, "Book": book}}))
         assert again.position() == 10
+        again.close()
+
+    def test_damage_that_shows_while_writing_drops_the_file_and_fences_the_writer(
+        self, filled: Writer, sink: ProjectionSink, tmp_path: Path
+    ) -> None:
+        sink.close()
+        path = tmp_path / "read" / "search.sqlite"
+        content = bytearray(path.read_bytes())
+        for page in range(2, len(content) // 4096):  # the schema on the first pages stays whole
+            content[page * 4096 : page * 4096 + 64] = b"\xff" * 64
+        path.write_bytes(content)
+        again = search_sink(Home(tmp_path), LIBRARY)
+        with pytest.raises(Fenced):
+            again.apply(filled.batch(BOOKS), 1)
+        assert (again.position(), again.epoch()) == (0, 0)
+        again.claim(2)
+        again.apply(Writer().batch(AUTHORS), 2)
+        assert again.position() == 4
         again.close()
 
     def test_two_domains_share_the_file_and_nothing_else(
