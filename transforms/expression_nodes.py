@@ -1,5 +1,6 @@
 """The walk over a syntax tree: each kind of node is allowed or refused, typed, and written as SQL."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -24,6 +25,8 @@ from transforms.functions import BOOLEAN, FUNCTIONS, Function, checked_pattern, 
 from transforms.sql_values import NULL, Conversion, Mismatch, Sql, name, quote, spoken, unify, unify_values
 from transforms.types import ColumnType
 from transforms.yaml_source import suggestion
+
+NUMBER = re.compile(r"([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")
 
 
 @dataclass(frozen=True)
@@ -95,6 +98,8 @@ class Walker:
             whole = whole.lstrip("0")
             kind = ColumnType("decimal", precision=max(1, len(whole) + len(fraction)), scale=len(fraction))
             return Sql(f"CAST('{whole or '0'}.{fraction or '0'}' AS {kind.sql})", kind)
+        if not NUMBER.fullmatch(digits):
+            raise Fault(f"'{digits[:40]}' is not a number", place_of(node))
         value = float(digits)
         if value in (float("inf"), float("-inf")):
             raise Fault(f"{digits[:40]} is too large for a double", place_of(node))

@@ -5,6 +5,7 @@ a repeated group that itself repeats or branches, back references, look-around, 
 """
 
 import re
+import warnings
 
 MAX_LENGTH = 200
 MAX_COUNT = 1000
@@ -18,7 +19,11 @@ def pattern_fault(pattern: str) -> str | None:
     if len(pattern) > MAX_LENGTH:
         return f"is longer than {MAX_LENGTH} characters"
     try:
-        re.compile(pattern)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", FutureWarning)
+            re.compile(pattern)
+    except FutureWarning:
+        return "holds '[[', '--', '&&', '||' or '~~' in a class, which engines read in different ways; escape them"
     except (re.error, OverflowError, RecursionError) as error:
         return f"is no regular expression ({error})"
     return _Scan(pattern).fault()

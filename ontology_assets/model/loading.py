@@ -5,12 +5,11 @@ What a part means alone is checked here by its model; what parts mean together i
 
 from pathlib import Path
 from typing import Any
-from zoneinfo import available_timezones
 
 from pydantic import Field
 
 from ontology_assets.model.definitions import Domain, Label, Mapping, ObjectType, Owner
-from ontology_assets.model.references import check_references
+from ontology_assets.model.references import check_references, timezones
 from ontology_assets.model.type_checks import check_types
 from transforms.definitions import Dataset, Definition, Name, Pipeline, Source
 from transforms.types_lock import lock_path, read_types_lock
@@ -77,7 +76,7 @@ def load_domain(path: Path) -> Domain:
     parts = {section: read_section(sections.get(section), section, source) for section in SECTIONS}
     check_references(source, parts)
     locked = read_types_lock(lock_path(source.path)).types
-    timezone = file.timezone if file is not None and file.timezone in available_timezones() else "UTC"
+    timezone = file.timezone if file is not None and file.timezone in timezones() else "UTC"
     check_types(source, parts, locked, timezone)
     source.raise_faults()
     assert file is not None  # noqa: S101 - faults were raised

@@ -25,6 +25,7 @@ def test_plain_patterns_are_taken(pattern):
         ("(?=a)b", "'(?'"),
         ("(?i)a", "'(?'"),
         ("a*+", "possessive"),
+        ("[[a]]", "engines read in different ways"),
         ("(", "no regular expression"),
         ("a" * 201, "longer than 200"),
         ("a*b*c*d*e*f*g*h*i*", "more than 8"),
