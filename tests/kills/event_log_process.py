@@ -116,7 +116,7 @@ def piece(heads: Heads, writer: str, i: int) -> Draft | None:
 
 def main(root: Path, writer: str, count: int, trap: Trap) -> None:
     log = EventLog(TrappedStore(root / "objects", trap), DOMAIN)
-    heads = TrappedHeads(root / "heads" / f"{writer}.sqlite", log)
+    heads = TrappedHeads(root / "heads" / "shared.sqlite", log)  # of all writers, as in a home
     heads.trap = trap
     for i in range(count):
         log.append(heads, lambda h, i=i: piece(h, writer, i))  # type: ignore[misc]
