@@ -45,6 +45,10 @@ def _terminate(instance: DagsterInstance, run: DagsterRun) -> None:
         instance.run_launcher.terminate(run.run_id)
     except (DagsterUserCodeUnreachableError, DagsterUserCodeProcessError) as fault:
         sys.stderr.write(f"run {run.run_id} is executed by nobody any more: {fault}\n")
+    current = instance.get_run_by_id(run.run_id)
+    if run.status == DagsterRunStatus.STARTING and current and current.status == DagsterRunStatus.CANCELING:
+        # Its worker does not begin a run that is being canceled, but exits, which the code server reports as a failure.
+        instance.report_run_canceled(current, message="Stopped with spice dev before it began.")
 
 
 def settle(instance: DagsterInstance, *, stopped: bool) -> None:

@@ -29,6 +29,8 @@ from resources.instance import open_instance
 
 STAGES_FILE = "last-run-stages.json"
 """In `<home>/logs`: rows and seconds of each stage of the last run, for the summary of `spice demo`."""
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+"""The terminal shows progress and the reason of a failure; the run's whole log is in the UI."""
 RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 
 
@@ -60,7 +62,10 @@ def launch(home: Home, job_name: str, partitions: str | None, *, bars: bool) -> 
     tags = run_tags(job, partitions)
     with open_instance(home) as instance:
         run = instance.create_run_for_job(
-            job_def=job, tags={**tags, "spice/launched_by": "cli"}, remote_job_origin=_origin(job_name)
+            job_def=job,
+            run_config=QUIET,
+            tags={**tags, "spice/launched_by": "cli"},
+            remote_job_origin=_origin(job_name),
         )
         result = execute_run(InMemoryJob(job), run, instance)
         process_clock(bars=bars).write(home.root / "logs" / STAGES_FILE)

@@ -46,14 +46,14 @@ def cache_folder() -> Iterator[Path]:
 class Spice:
     """The command line, as a user calls it."""
 
-    def __init__(self, home: Path) -> None:
-        self.home = home
+    def __init__(self, home: Path, project: Path = PROJECT_ROOT) -> None:
+        self.home, self.project = home, project
 
     def run(self, *arguments: str, check: bool = True, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
             [sys.executable, "-m", "gateway.cli.main", *arguments],
-            cwd=PROJECT_ROOT,
-            env={**os.environ, "SPICE_HOME": str(self.home)},
+            cwd=self.project,
+            env={**os.environ, "SPICE_HOME": str(self.home), "PYTHONPATH": str(self.project)},
             input=stdin,
             capture_output=True,
             text=True,
@@ -65,6 +65,21 @@ class Spice:
 
     def json(self, *arguments: str, stdin: str | None = None) -> Any:
         return json.loads(self.run(*arguments, "--json", stdin=stdin).stdout)
+
+
+PACKAGES = ("orchestration", "transforms", "ontology_assets", "resources", "gateway")
+
+
+def project_with(folder: Path, domain: Path) -> Path:
+    """A copy of the project with one more domain under `defs/`: its files, and not a line of Python."""
+    for package in PACKAGES:
+        shutil.copytree(PROJECT_ROOT / package, folder / package, ignore=shutil.ignore_patterns("__pycache__"))
+    for file in ("pyproject.toml", "workspace.yaml"):
+        shutil.copy2(PROJECT_ROOT / file, folder / file)
+    place = folder / "orchestration" / "defs" / domain.name
+    shutil.copytree(domain, place, ignore=shutil.ignore_patterns("sources"))
+    (place / "defs.yaml").write_text("type: orchestration.components.domain.Domain\n")
+    return folder
 
 
 @pytest.fixture(scope="session")

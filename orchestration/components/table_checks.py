@@ -1,11 +1,166 @@
-"""Checks on clean and transformed tables: contracts and expectations."""
+"""Checks on clean and transformed tables: contracts (pandera, always blocking) and expectations (Great Expectations).
 
-from collections.abc import Sequence
+One step per table evaluates all of them over the run's partitions, so that the table is read once. A result says for which
+data versions it was found; a run over the same versions gives it again without evaluating anything.
+"""
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import dagster as dg
 
 from ontology_assets.model.definitions import Domain
+from ontology_assets.model.layout import partitioning_of
+from orchestration.components.common import key_of
+from orchestration.components.metadata import markdown_table
+from orchestration.components.partitions import keys_of_run
+from orchestration.runtime import Runtime
+from resources.spark import session
+from transforms.contracts import evaluate_contract
+from transforms.definitions import Contract, Expectation
+from transforms.digests import combined_version
+from transforms.expectations import evaluate_expectations
+from transforms.outcomes import CheckName, CheckOutcome, contract_names, expectation_names
+from transforms.pipeline import PipelineTables
+from transforms.types_lock import column_types
+
+EVALUATED = "evaluated_version"
+CODE_VERSION = "1"
+SAMPLES = 10
 
 
-def table_checks(domain: Domain) -> Sequence[dg.AssetChecksDefinition]:
-    return []
+def table_checks(domain: Domain) -> list[dg.AssetChecksDefinition]:
+    """A check step for each table that has a contract or expectations."""
+    tables: list[tuple[str, Contract | None, list[Expectation]]] = [
+        (f"clean/{name}", one.contract, one.expectations) for name, one in domain.datasets.items()
+    ]
+    tables += [(f"transform/{name}", one.contract, one.expectations) for name, one in domain.pipelines.items()]
+    return [
+        _checks_of(domain, asset, contract, expectations)
+        for asset, contract, expectations in tables
+        if contract is not None or expectations
+    ]
+
+
+def _checks_of(
+    domain: Domain, asset: str, contract: Contract | None, expectations: list[Expectation]
+) -> dg.AssetChecksDefinition:
+    names = [*contract_names(contract), *expectation_names(expectations)]
+    layer, _, name = asset.partition("/")
+
+    @dg.multi_asset_check(
+        name=f"{asset.replace('/', '__')}__checks",
+        specs=[
+            dg.AssetCheckSpec(
+                one.name,
+                asset=key_of(asset),
+                blocking=one.severity == "block",
+                description=f"Expected: {one.expected}.",
+            )
+            for one in names
+        ],
+    )
+    def checks(context: dg.AssetCheckExecutionContext, runtime: Runtime) -> Iterator[dg.AssetCheckResult]:
+        keys = keys_of_run(context, partitioning_of(domain, asset))
+        lake = runtime.lake
+        versions = {key: one for key, one in lake.versions(asset).items() if key in set(keys)}
+        wanted = combined_version({**versions, "checks": _hash(contract, expectations)})
+        known = _known(context, asset, names, wanted)
+        with runtime.clock.stage(f"checks of {asset}") as stage:
+            stage.advance(sum(rows for key, rows in lake.rows(asset).items() if key in versions))
+            if known is not None:
+                stage.note("evaluated before")
+                yield from known
+                return
+            pipeline = (
+                PipelineTables(name, domain.pipelines[name], lake, session, domain.timezone)
+                if layer == "transform"
+                else None
+            )
+            outcomes = [
+                *evaluate_contract(asset, contract, lake, keys, types=_types(domain, asset)),
+                *evaluate_expectations(asset, expectations, lake, keys, pipeline=pipeline),
+            ]
+            stage.note(_note(outcomes))
+        yield from (_result(one, asset, wanted) for one in outcomes)
+
+    return checks
+
+
+def _types(domain: Domain, asset: str) -> dict[str, str]:
+    """Declared types of the table's columns: of a dataset its own, of a pipeline those of the properties made from it."""
+    layer, _, name = asset.partition("/")
+    if layer == "clean":
+        return column_types(name, domain.datasets[name], domain.locked_types.get(name))
+    return {
+        column: one.type
+        for type_name, mapping in domain.mappings.items()
+        if mapping.source == asset
+        for column, one in domain.object_types[type_name].properties.items()
+        if column not in mapping.set and one.base not in ("enum", "geopoint")
+    }
+
+
+def _known(
+    context: dg.AssetCheckExecutionContext, asset: str, names: Sequence[CheckName], wanted: str
+) -> list[dg.AssetCheckResult] | None:
+    """The latest results, if all of them were found for these very data versions and rules."""
+    keys = [dg.AssetCheckKey(key_of(asset), one.name) for one in names]
+    records = context.instance.event_log_storage.get_latest_asset_check_execution_by_key(keys)
+    found: list[dg.AssetCheckResult] = []
+    for key in keys:
+        evaluation = _evaluation(records, key)
+        if evaluation is None or evaluation.metadata.get(EVALUATED) != dg.TextMetadataValue(wanted):
+            return None
+        found.append(
+            dg.AssetCheckResult(
+                passed=evaluation.passed,
+                asset_key=key.asset_key,
+                check_name=key.name,
+                severity=evaluation.severity,
+                description=evaluation.description,
+                metadata=evaluation.metadata,
+            )
+        )
+    return found
+
+
+def _evaluation(records: Mapping[dg.AssetCheckKey, Any], key: dg.AssetCheckKey) -> dg.AssetCheckEvaluation | None:
+    record = records.get(key)
+    event = record.event.dagster_event if record is not None and record.event is not None else None
+    if event is None or event.event_type_value != dg.DagsterEventType.ASSET_CHECK_EVALUATION.value:
+        return None
+    data = event.event_specific_data
+    return data if isinstance(data, dg.AssetCheckEvaluation) else None
+
+
+def _result(outcome: CheckOutcome, asset: str, version: str) -> dg.AssetCheckResult:
+    metadata: dict[str, Any] = {
+        "expected": outcome.expected,
+        "observed": outcome.observed,
+        "failing": outcome.failing_count,
+        EVALUATED: version,
+    }
+    if outcome.samples:
+        header = list(outcome.samples[0])
+        rows = [[sample.get(name, "") for name in header] for sample in outcome.samples[:SAMPLES]]
+        metadata["sample"] = markdown_table(header, rows)
+    return dg.AssetCheckResult(
+        passed=outcome.passed,
+        asset_key=key_of(asset),
+        check_name=outcome.name,
+        severity=dg.AssetCheckSeverity.ERROR if outcome.severity == "block" else dg.AssetCheckSeverity.WARN,
+        description=f"{outcome.observed}; expected: {outcome.expected}.",
+        metadata=metadata,
+    )
+
+
+def _note(outcomes: Sequence[CheckOutcome]) -> str:
+    failed = [f"{one.name} ({one.severity}): {one.observed}" for one in outcomes if not one.passed]
+    return "; ".join(failed) if failed else f"{len(outcomes)} passed"
+
+
+def _hash(contract: Contract | None, expectations: Sequence[Expectation]) -> str:
+    parts = [CODE_VERSION, contract.model_dump_json() if contract else "", *(e.model_dump_json() for e in expectations)]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
