@@ -141,7 +141,7 @@ def check_header(dataset: Dataset, header: Sequence[str], locked: Mapping[str, s
     raise ColumnsChanged(
         "Columns changed",
         f"the columns of {dataset.file} are not those of {FILE_NAME} ({'; '.join(parts)}). Mend the file, or accept "
-        "them with `spice defs infer`.",
+        "them with `spice defs infer --anew`.",
         where=f"{dataset.file}:1",
         allowed=list(locked),
     )
