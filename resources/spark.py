@@ -13,9 +13,21 @@ import os
 import threading
 from typing import TYPE_CHECKING, Any
 
+from resources.errors import SpiceError
+
 if TYPE_CHECKING:
     import pyarrow as pa
     from pyspark.sql import DataFrame, SparkSession
+
+
+class EngineError(SpiceError):
+    """The engine could not finish; its own words are the detail."""
+
+    kind = "urn:spice:engine-error"
+
+    def __init__(self, said: str, *, where: str | None = None) -> None:
+        super().__init__("Engine error", said, where=where, status=500)
+
 
 REMOTE_VARIABLE = "SPICE_SPARK_REMOTE"
 _lock = threading.Lock()
@@ -67,5 +79,10 @@ def delta(spark: "SparkSession", path: str, partitions: list[str] | None = None)
 
 
 def to_arrow(frame: "DataFrame") -> "pa.Table":
-    """The rows of a frame. The caller bounds them: everything is held in memory."""
-    return frame.toArrow()
+    """The rows of a frame. The caller bounds them: everything is held in memory. Raises EngineError."""
+    from pyspark.errors import PySparkException
+
+    try:
+        return frame.toArrow()
+    except PySparkException as error:
+        raise EngineError(str(error.getMessage() or error).split("\n", 1)[0][:1000]) from error

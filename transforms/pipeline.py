@@ -6,6 +6,7 @@ the whole. A partition's data version is that of its definition and of what it r
 partition, of the others everything.
 """
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -14,7 +15,7 @@ import pyarrow.compute as pc
 
 from resources.errors import SpiceError
 from resources.lake.base import PARTITION, UNPARTITIONED, Lake
-from resources.spark import delta, to_arrow
+from resources.spark import EngineError, delta, to_arrow
 from transforms.chunks import Chunk, partition_chunks
 from transforms.csv_source import RESERVED
 from transforms.definitions import Node, Pipeline
@@ -158,10 +159,21 @@ def run_pipeline(
 
 def _results(tables: PipelineTables, chunks: list[Chunk], schema: pa.Schema) -> Iterator[tuple[Chunk, pa.Table]]:
     for chunk in chunks:
-        result = to_arrow(tables.output(chunk.partitions).data).cast(schema)
+        try:
+            result = to_arrow(tables.output(chunk.partitions).data).cast(schema)
+        except EngineError as error:
+            raise _placed(error, tables.name) from error
         if tables.followed:
             result = result.take(pc.sort_indices(result[PARTITION]))
         yield chunk, result
+
+
+def _placed(error: EngineError, pipeline: str) -> EngineError:
+    """The error with the node that raised it on purpose, or else with its pipeline."""
+    own = re.search(r"(pipelines\.[a-z0-9_.]+): (pivot: .*)", error.detail)
+    if own:
+        return EngineError(own[2], where=own[1])
+    return EngineError(error.detail, where=f"pipelines.{pipeline}")
 
 
 def _schema(frame: Frame) -> pa.Schema:
