@@ -4,7 +4,7 @@ import hashlib
 import re
 from collections import Counter
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -18,7 +18,6 @@ from ontology_assets.events.state import hash_of_state
 _BATCH_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
 _MAY_BE_NULL = frozenset({"occurred_at", "owner"})
 _UNSEEN = 0
-_NO_ROWS = DRAFT_SCHEMA.empty_table()
 
 
 @dataclass(frozen=True)
@@ -118,9 +117,14 @@ def check_sequences(batch: Batch, heads: Heads, domain: str) -> None:
             last[key] = sequence
 
 
+@cache
+def _no_rows() -> pa.Table:
+    return DRAFT_SCHEMA.empty_table()  # not at import: making any array makes pyarrow import pandas (1 s)
+
+
 def _bulk(events: pa.Table | None, domain: str) -> pa.Table:
     if events is None:
-        return _NO_ROWS
+        return _no_rows()
     missing = [name for name in DRAFT_SCHEMA.names if name not in events.column_names]
     if missing or len(events.column_names) != len(DRAFT_SCHEMA):
         raise DraftRefused(

@@ -245,6 +245,7 @@ class Heads:
             # A cache may lose its last transactions in a power cut; it must not be torn, and in WAL mode it is not.
             db.execute("PRAGMA synchronous = NORMAL")
             db.execute("PRAGMA cache_size = -65536")
+            db.execute("PRAGMA journal_size_limit = 16777216")  # else one large fold leaves its log on the disk
             db.execute("BEGIN IMMEDIATE")
             tables = {row[0] for row in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
             if "meta" in tables:
