@@ -5,10 +5,11 @@ data versions it was found; a run over the same versions gives it again without 
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import dagster as dg
+from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 
 from ontology_assets.model.definitions import Domain
 from ontology_assets.model.layout import partitioning_of
@@ -28,6 +29,8 @@ from transforms.types_lock import column_types
 EVALUATED = "evaluated_version"
 CODE_VERSION = "1"
 SAMPLES = 10
+FINISHED = {AssetCheckExecutionRecordStatus.SUCCEEDED, AssetCheckExecutionRecordStatus.FAILED}
+"""Status of evaluations that are over: this run has planned one of its own for each of its partitions."""
 
 
 def table_checks(domain: Domain) -> list[dg.AssetChecksDefinition]:
@@ -106,18 +109,16 @@ def _known(
     context: dg.AssetCheckExecutionContext, asset: str, names: Sequence[CheckName], wanted: str
 ) -> list[dg.AssetCheckResult] | None:
     """The latest results, if all of them were found for these very data versions and rules."""
-    keys = [dg.AssetCheckKey(key_of(asset), one.name) for one in names]
-    records = context.instance.event_log_storage.get_latest_asset_check_execution_by_key(keys)
     found: list[dg.AssetCheckResult] = []
-    for key in keys:
-        evaluation = _evaluation(records, key)
+    for one in names:
+        evaluation = _latest(context.instance, dg.AssetCheckKey(key_of(asset), one.name))
         if evaluation is None or evaluation.metadata.get(EVALUATED) != dg.TextMetadataValue(wanted):
             return None
         found.append(
             dg.AssetCheckResult(
                 passed=evaluation.passed,
-                asset_key=key.asset_key,
-                check_name=key.name,
+                asset_key=evaluation.asset_key,
+                check_name=evaluation.check_name,
                 severity=evaluation.severity,
                 description=evaluation.description,
                 metadata=evaluation.metadata,
@@ -126,13 +127,14 @@ def _known(
     return found
 
 
-def _evaluation(records: Mapping[dg.AssetCheckKey, Any], key: dg.AssetCheckKey) -> dg.AssetCheckEvaluation | None:
-    record = records.get(key)
-    event = record.event.dagster_event if record is not None and record.event is not None else None
-    if event is None or event.event_type_value != dg.DagsterEventType.ASSET_CHECK_EVALUATION.value:
-        return None
-    data = event.event_specific_data
-    return data if isinstance(data, dg.AssetCheckEvaluation) else None
+def _latest(instance: dg.DagsterInstance, key: dg.AssetCheckKey) -> dg.AssetCheckEvaluation | None:
+    """The newest finished evaluation."""
+    for record in instance.event_log_storage.get_asset_check_execution_history(key, limit=1, status=FINISHED):
+        event = record.event.dagster_event if record.event is not None else None
+        data = event.event_specific_data if event is not None else None
+        if isinstance(data, dg.AssetCheckEvaluation):
+            return data
+    return None
 
 
 def _result(outcome: CheckOutcome, asset: str, version: str) -> dg.AssetCheckResult:
