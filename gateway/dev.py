@@ -172,7 +172,7 @@ class Supervisor:
         self.ui.terminate()
         # While it dequeues a run, no code server may go: the run would be called failed ("told to shut down").
         deadline = time.monotonic() + SERVERS_SECONDS
-        while self.daemon.process and not self.daemon.died() and self.signals == signals and time.monotonic() < deadline:
+        while self.daemon.alive() and self.signals == signals and time.monotonic() < deadline:
             time.sleep(0.05)
         unfinished = self._runs("stop", signals) != 0
         killed = end_family(self.id, SERVERS_SECONDS if self.signals == signals else 0.0)

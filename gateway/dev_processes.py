@@ -50,6 +50,9 @@ class Child:
             )
         self.started = time.monotonic()
 
+    def alive(self) -> bool:
+        return self.process is not None and self.process.poll() is None
+
     def died(self) -> bool:
         return self.process is not None and self.process.poll() is not None
 

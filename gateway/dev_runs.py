@@ -18,6 +18,10 @@ from resources.instance import open_instance
 
 LIVE = [DagsterRunStatus.STARTING, DagsterRunStatus.STARTED, DagsterRunStatus.CANCELING]
 STOP_SECONDS = 10.0
+BEGIN_SECONDS = 5.0
+"""How long a run that is being started may take to begin, and then be stopped like any other: told to stop while it
+begins it would end as failed, since its own "started" overwrites "canceling".
+"""
 
 
 def launched_runs(instance: DagsterInstance) -> list[DagsterRun]:
@@ -28,10 +32,12 @@ def launched_runs(instance: DagsterInstance) -> list[DagsterRun]:
 def stop(instance: DagsterInstance, seconds: float = STOP_SECONDS) -> bool:
     """Ask each run to end; whether all did within `seconds`."""
     asked: set[str] = set()
-    deadline = time.monotonic() + seconds
+    began = time.monotonic()
+    deadline = began + seconds
     while runs := launched_runs(instance):  # again and again: the daemon may have launched one a moment ago
         for run in runs:
-            if run.run_id not in asked:
+            beginning = run.status == DagsterRunStatus.STARTING and time.monotonic() - began < BEGIN_SECONDS
+            if run.run_id not in asked and not beginning:
                 asked.add(run.run_id)
                 _terminate(instance, run)
         if time.monotonic() > deadline:

@@ -42,6 +42,9 @@ SETTINGS: Mapping[str, object] = {
         "dequeue_interval_seconds": 1,
         "dequeue_use_threads": True,
         "dequeue_num_workers": 2,
+        # A code server that is just starting again is waited for; by default the run would be failed.
+        "max_user_code_failure_retries": 5,
+        "user_code_failure_retry_delay": 5,
     },
     "concurrency": {
         "runs": {
