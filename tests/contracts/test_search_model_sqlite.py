@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from ontology_assets.projections import json_columns
 from ontology_assets.projections.layouts import domain_layout
 from ontology_assets.projections.sinks import ProjectionSink, search_sink
 from resources.fencing import Fenced
@@ -169,3 +170,14 @@ class TestSqliteSearchModel(SearchModelContract):
             assert snapshot.ready_for_words(domain_layout(LIBRARY).types[1])
         assert far.digest() == folded_digest(events) == far.recompute_digest()
         far.close()
+
+
+class TestSqliteSearchModelReadAtOnce(SearchModelContract):
+    """The same with every batch, however small, read by Arrow."""
+
+    sink = TestSqliteSearchModel.sink
+    model = TestSqliteSearchModel.model
+
+    @pytest.fixture(autouse=True)
+    def at_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(json_columns, "WORTH_IT", 1)

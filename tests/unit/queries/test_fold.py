@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from ontology_assets.projections import json_columns
 from ontology_assets.projections.cells import Unfit, decode, encode_column
 from ontology_assets.projections.search import query_words, words_of
 from ontology_assets.projections.sinks import ProjectionSink, graph_sink, search_sink
@@ -43,9 +44,14 @@ def dump(path: Path) -> list[list[Any]]:
         ]
 
 
+@pytest.mark.parametrize("at_once_from", [1, 256])
 @pytest.mark.parametrize(("name", "build"), [("search", search_sink), ("graph", graph_sink)])
-def test_batches_decide_nothing(name: str, build: Callable[[Home, Any], ProjectionSink]) -> None:
-    @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+def test_batches_decide_nothing(
+    name: str, build: Callable[[Home, Any], ProjectionSink], at_once_from: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(json_columns, "WORTH_IT", at_once_from)
+
+    @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
     @given(st.lists(CHANGE, max_size=14), st.sets(st.integers(0, 14), max_size=2), st.randoms(use_true_random=False))
     def check(changes: list[Any], poison: set[int], random: Any) -> None:
         writer = Writer()
