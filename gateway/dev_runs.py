@@ -2,7 +2,8 @@
 
 `stop` asks the runs that the UI and the daemon launched to end, and waits. `settle` gives an end to runs whose
 processes are gone (`cancel` to runs that a stop has killed), since nothing else would: a run of a killed process stays
-STARTED for ever. Runs started by a command line (their tags name no code server) belong to that command.
+STARTED for ever. Runs started by a command line (their tags name no code server) belong to that command, unless its
+process is gone too.
 """
 
 import sys
@@ -13,6 +14,7 @@ from dagster._core.errors import DagsterUserCodeProcessError, DagsterUserCodeUnr
 from dagster._core.storage.tags import GRPC_INFO_TAG
 
 from gateway.dev_processes import UNFINISHED
+from resources.cli_runs import settle_dead_runs
 from resources.home import Home
 from resources.instance import open_instance
 
@@ -70,11 +72,13 @@ def settle(instance: DagsterInstance, *, stopped: bool) -> None:
 
 
 def main() -> int:
-    with open_instance(Home.resolve()) as instance:
+    home = Home.resolve()
+    with open_instance(home) as instance:
         if sys.argv[1] == "setup":
             return 0
         if sys.argv[1] in {"settle", "cancel"}:
             settle(instance, stopped=sys.argv[1] == "cancel")
+            settle_dead_runs(home, instance)
             return 0
         return 0 if stop(instance) else UNFINISHED
 

@@ -19,10 +19,12 @@ from dagster._core.remote_origin import (
     RemoteRepositoryOrigin,
 )
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
+from dagster._core.utils import make_new_run_id
 
 from orchestration.definitions import LOCATION, build_defs
 from orchestration.progress import process_clock
 from orchestration.runtime import Runtime
+from resources import cli_runs
 from resources.errors import SpiceError
 from resources.home import Home
 from resources.instance import open_instance
@@ -60,11 +62,15 @@ def launch(home: Home, job_name: str, partitions: str | None, *, bars: bool) -> 
     defs = build_defs(runtime=Runtime(home_dir=str(home.root), bars=bars))
     job = defs.resolve_job_def(job_name)
     tags = run_tags(job, partitions)
-    with open_instance(home) as instance:
+    run_id = make_new_run_id()
+    with open_instance(home) as instance, cli_runs.living(home, run_id):
+        for dead in cli_runs.settle_dead_runs(home, instance):
+            sys.stderr.write(f"run {dead} had lost its process and is ended; this one completes it.\n")
         run = instance.create_run_for_job(
             job_def=job,
+            run_id=run_id,
             run_config=QUIET,
-            tags={**tags, "spice/launched_by": "cli"},
+            tags={**tags, **cli_runs.run_tags()},
             remote_job_origin=_origin(job_name),
         )
         result = execute_run(InMemoryJob(job), run, instance)

@@ -57,6 +57,11 @@ def exclusive(
         os.close(descriptor)  # closing drops the lock
 
 
+def remove(locks: Path, name: str) -> None:
+    """Remove the file of a lock that nobody will ask for again (one that is named after a run)."""
+    _lock_path(locks, name).unlink(missing_ok=True)
+
+
 def _try_lock(descriptor: int) -> bool:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
