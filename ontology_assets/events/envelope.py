@@ -127,12 +127,8 @@ def bucket_of(aggregate_id: str) -> str:
 
 def inline_batch(events: list[NewEvent]) -> pa.RecordBatch:
     """The events as one batch of INLINE_SCHEMA, buckets filled in."""
-    columns = [
-        [bucket_of(e.aggregate_id) for e in events] if name == "bucket" else [getattr(e, name) for e in events]
-        for name in INLINE_SCHEMA.names
-    ]
-    arrays = [pa.array(values, f.type) for values, f in zip(columns, INLINE_SCHEMA, strict=True)]
-    return pa.RecordBatch.from_arrays(arrays, schema=INLINE_SCHEMA)
+    rows = [{**vars(event), "bucket": bucket_of(event.aggregate_id)} for event in events]
+    return pa.RecordBatch.from_struct_array(pa.array(rows, pa.struct(list(INLINE_SCHEMA))))
 
 
 def asset_aggregate_id(asset: str, partition: str = "") -> str:
