@@ -20,13 +20,13 @@ import pyarrow.compute as pc
 from ontology_assets.events.chain import NOT_BEGUN, Chain, LogEnd
 from ontology_assets.events.envelope import ASSET_TYPE, micros, moment
 from ontology_assets.events.errors import LogDamaged
-from ontology_assets.events.heads_schema import FOLDED_COLUMNS, FORMAT, SCHEMA, TABLES, Fold
+from ontology_assets.events.heads_file import HeadsFile
+from ontology_assets.events.heads_schema import FOLDED_COLUMNS, TABLES, Fold
 from ontology_assets.events.overlap import Reads
 from ontology_assets.events.record import Record
 
 _STEP_EVENTS = 100_000
 """Events folded in one transaction (a larger record is still one)."""
-_WAIT_S = 120.0
 
 LOOKUP_SCHEMA = pa.schema(
     [
@@ -75,24 +75,14 @@ class FoldedLog(Protocol):
     def bulk(self, record: Record, columns: list[str]) -> Iterator[tuple[int, pa.Table]]: ...
 
 
-class Heads:
+class Heads(HeadsFile):
     """Heads of one log. All queries answer as of `position`, which only catch_up() moves."""
 
     def __init__(self, path: Path, log: FoldedLog) -> None:
-        self._path, self._log = path, log
+        super().__init__(path)
+        self._log = log
         self._lock = threading.RLock()
         self._reads: Reads | None = None
-        self._fits = False
-        self.rebuilt: str | None = None
-        """Why the file was thrown away, if it was."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            self._db = self._opened()
-        except sqlite3.DatabaseError as error:
-            self._replace(error)
-
-    def close(self) -> None:
-        self._db.close()
 
     @property
     def end(self) -> LogEnd:
@@ -237,38 +227,6 @@ class Heads:
         count, total = self._db.execute("SELECT count(*), coalesce(sum(sequence), 0) FROM aggregates").fetchone()
         return int(count), int(total)
 
-    def _opened(self) -> sqlite3.Connection:
-        # Deciding, catching up and closing may happen in different threads, one at a time (the lock above).
-        db = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False, timeout=_WAIT_S)
-        try:
-            db.execute("PRAGMA journal_mode = WAL")
-            # A cache may lose its last transactions in a power cut; it must not be torn, and in WAL mode it is not.
-            db.execute("PRAGMA synchronous = NORMAL")
-            db.execute("PRAGMA cache_size = -65536")
-            db.execute("PRAGMA journal_size_limit = 16777216")  # else one large fold leaves its log on the disk
-            db.execute("BEGIN IMMEDIATE")
-            tables = {row[0] for row in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-            if "meta" in tables:
-                _check_format(db)
-            else:
-                for statement in SCHEMA.split(";\n"):
-                    _run(db, statement)
-                db.execute(f"PRAGMA user_version = {FORMAT}")
-            db.execute("COMMIT")
-        except sqlite3.DatabaseError:
-            db.close()
-            raise
-        return db
-
-    def _replace(self, error: sqlite3.DatabaseError) -> None:
-        """A file that is no database any more is made anew; a busy disk or a wrong statement is not that."""
-        if type(error) is not sqlite3.DatabaseError:
-            raise error
-        self.rebuilt = f"{self._path.name} can't be read ({error})"
-        for suffix in ("", "-wal", "-shm"):
-            Path(f"{self._path}{suffix}").unlink(missing_ok=True)
-        self._db, self._fits = self._opened(), False
-
     def _follow(self) -> None:
         if not self._fits:
             self._check_fit()
@@ -330,16 +288,6 @@ class Heads:
             (at.log_id, at.n, at.position, at.chain, micros(at.recorded_at)),
         )
 
-    @contextmanager
-    def _writing(self) -> Iterator[None]:
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
-
     def _type(self, name: str) -> int:
         row = self._db.execute("SELECT type_id FROM types WHERE name = ?", (name,)).fetchone()
         return -1 if row is None else int(row[0])
@@ -356,17 +304,6 @@ class Heads:
     def _read_everything(self) -> None:
         if self._reads is not None:
             self._reads.everything = True
-
-
-def _check_format(db: sqlite3.Connection) -> None:
-    (found,) = db.execute("PRAGMA user_version").fetchone()
-    if found != FORMAT:
-        raise sqlite3.DatabaseError(f"format {found}, not {FORMAT}")
-
-
-def _run(db: sqlite3.Connection, statement: str) -> None:
-    if statement.strip():
-        db.execute(statement)
 
 
 def _flat(ids: pa.Array | pa.ChunkedArray) -> pa.Array:

@@ -1,0 +1,82 @@
+"""The SQLite file of heads: opening it, writing in one transaction, making it anew when it is no database any more."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ontology_assets.events.heads_schema import FORMAT, SCHEMA
+
+_WAIT_S = 120.0
+
+
+class HeadsFile:
+    """A cache in a file: whatever is wrong with it, it is made anew."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._fits = False
+        """Whether the content was found to be a snapshot of the log."""
+        self.rebuilt: str | None = None
+        """Why the file was thrown away, if it was."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self._db = self._opened()
+        except sqlite3.DatabaseError as error:
+            self._replace(error)
+
+    def close(self) -> None:
+        self._db.close()
+
+    def _opened(self) -> sqlite3.Connection:
+        # Deciding, catching up and closing may happen in different threads, one at a time (the lock above).
+        db = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False, timeout=_WAIT_S)
+        try:
+            db.execute("PRAGMA journal_mode = WAL")
+            # A cache may lose its last transactions in a power cut; it must not be torn, and in WAL mode it is not.
+            db.execute("PRAGMA synchronous = NORMAL")
+            db.execute("PRAGMA cache_size = -65536")
+            db.execute("PRAGMA journal_size_limit = 16777216")  # else one large fold leaves its log on the disk
+            db.execute("BEGIN IMMEDIATE")
+            tables = {row[0] for row in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+            if "meta" in tables:
+                _check_format(db)
+            else:
+                for statement in SCHEMA.split(";\n"):
+                    _run(db, statement)
+                db.execute(f"PRAGMA user_version = {FORMAT}")
+            db.execute("COMMIT")
+        except sqlite3.DatabaseError:
+            db.close()
+            raise
+        return db
+
+    def _replace(self, error: sqlite3.DatabaseError) -> None:
+        """A file that is no database any more is made anew; a busy disk or a wrong statement is not that."""
+        if type(error) is not sqlite3.DatabaseError:
+            raise error
+        self.rebuilt = f"{self._path.name} can't be read ({error})"
+        for suffix in ("", "-wal", "-shm"):
+            Path(f"{self._path}{suffix}").unlink(missing_ok=True)
+        self._db, self._fits = self._opened(), False
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
+
+
+def _check_format(db: sqlite3.Connection) -> None:
+    (found,) = db.execute("PRAGMA user_version").fetchone()
+    if found != FORMAT:
+        raise sqlite3.DatabaseError(f"format {found}, not {FORMAT}")
+
+
+def _run(db: sqlite3.Connection, statement: str) -> None:
+    if statement.strip():
+        db.execute(statement)
