@@ -51,7 +51,7 @@ class Seen:
 class Plan:
     """`dead` runs are to be ended; with `start` (the reason) the next run is requested; `because` is for the tick."""
 
-    dead: Sequence[str] = ()
+    dead: tuple[str, ...] = ()
     start: str | None = None
     because: str = "at work"
 
@@ -75,11 +75,11 @@ def plan(seen: Seen, loaded: str) -> Plan:
     holders = {lease.run_id for lease in seen.leases if lease is not None and lease.is_alive(seen.now)}
     lost = {lease.run_id for lease in seen.leases if lease is not None and lease.renewed_at is not None} - holders
     unfinished = [run for run in runs if run.ended_at is None and run.run_id not in holders]
-    dead = [
+    dead = tuple(
         run.run_id
         for run in unfinished
         if not run.queued and (run.run_id in lost or seen.now - run.since > NEVER_TOOK_IT)
-    ]
+    )
     reason = successor_is_due(seen, loaded) if is_at_work(seen) else "nobody follows"
     if reason is None:
         return Plan(dead)
