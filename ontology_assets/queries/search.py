@@ -92,7 +92,8 @@ def run_search(query: Search, model: SearchModel) -> Answer:
                 began = None
                 room = query.limit - len(found)
                 rows = snapshot.select(query.selection(known, after, room + 1))
-                found += [renderer(known.layout).object(row, query.fields) for row in rows[:room]]
+                rendered = renderer(known.layout)
+                found += [rendered.object(row, query.fields) for row in rows[:room]]
                 if len(rows) > room:
                     # A page that ends with a type's last object goes on at the beginning of the next type.
                     last = _after(rows[room - 1], query) if room else After((), 0)

@@ -13,9 +13,9 @@ from resources.read_model.base import NotReady
 from resources.read_model.sqlite_filters import distance_km
 from resources.sqlite_file import BUSY_SECONDS
 
-CONNECTIONS = 4
+CONNECTIONS = 2
 """Reads at the same time in one process; others wait their turn. More only contend for the interpreter (50 threads:
-p95 four times as long) and map the file once more each.
+p95 five times as long) and map the file once more each.
 """
 MAPPED_BYTES = 1 << 30
 """Pages are read through the system's cache, shared by all connections and processes."""

@@ -68,9 +68,9 @@ class LinkField:
     inverse: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class TypeLayout:
-    """How the objects of one type are held: fields and links, both in order of their names."""
+    """How the objects of one type are held: fields and links, both in order of their names. Equal only to itself."""
 
     name: str
     key: tuple[str, ...]
