@@ -33,7 +33,7 @@ class Home:
 
     @property
     def lake(self) -> Path:
-        """Delta tables, by asset key: `raw/flights`."""
+        """Delta tables, by asset key: `raw/<dataset>`."""
         return self.root / "lake"
 
     @property
