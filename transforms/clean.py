@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -222,6 +223,9 @@ def _partition_field() -> pa.Field:
 
 
 def _in_order(table: pa.Table) -> pa.Table:
-    """In the order of the file, partition by partition."""
+    """In the order of the file, partition by partition; mostly it comes so."""
     keys = [(key, "ascending") for key in (PARTITION, "_row") if key in table.column_names]
-    return table.take(pc.sort_indices(table, sort_keys=keys))
+    order = pc.sort_indices(table, sort_keys=keys)
+    if np.array_equal(order.to_numpy(), np.arange(table.num_rows, dtype=np.uint64)):
+        return table
+    return table.take(order)

@@ -22,12 +22,16 @@ import os
 import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 import pyarrow as pa
-import pyarrow.dataset as ds
+import pyarrow.parquet as pq
 
+from resources.errors import SpiceError
 from resources.lake.base import (
     BATCH_ROWS,
     UNPARTITIONED,
@@ -44,12 +48,15 @@ if TYPE_CHECKING:
     from deltalake import DeltaTable
 
 LOG = "_delta_log"
+READERS = 2
 
 
 class LocalLake(Lake):
     """The embedded adapter: `<root>/<table>/` is a Delta table."""
 
     def __init__(self, root: Path) -> None:
+        if "%" in str(root):
+            raise SpiceError("Path not possible", "the folder of the tables may have no '%' in it.", where=str(root))
         self.root = root
 
     def folder(self, table: str) -> Path:
@@ -113,28 +120,25 @@ class LocalLake(Lake):
         if self.state(table).number < 0:
             raise KeyError(table)
         try:
-            return DeltaTable(self.path(table))
+            return DeltaTable(self.folder(table).absolute().as_uri())
         except (DeltaError, OSError) as error:
             raise LakeDamagedError(table, self.path(table), str(error)) from error
 
     def files(self, table: str, *, partitions: Sequence[str] | None = None) -> list[str]:
         opened = self.open(table)
-        return sorted(opened.file_uris(_filters(opened, partitions)))
-
-    def _dataset(self, table: str, partitions: Sequence[str] | None) -> ds.Dataset:
-        opened = self.open(table)
-        return opened.to_pyarrow_dataset(file_pruning_predicate=_filters(opened, partitions))
+        by = opened.metadata().partition_columns
+        every = partitions is None or not by or UNPARTITIONED in partitions
+        uris = opened.file_uris(file_pruning_predicate=None if every else [(by[0], "in", list(partitions or []))])
+        return sorted(unquote(uri).removeprefix("file://") for uri in uris)
 
     def scan(
         self, table: str, *, partitions: Sequence[str] | None = None, columns: Sequence[str] | None = None
     ) -> pa.Table:
-        chosen = list(columns) if columns is not None else self.schema(table).names
-        if partitions is not None and not partitions:
-            return self.schema(table).empty_table().select(chosen)
-        try:
-            return self._dataset(table, partitions).to_table(columns=chosen)
-        except (pa.ArrowInvalid, OSError) as error:
-            raise LakeDamagedError(table, self.path(table), str(error)) from error
+        schema = self._chosen(table, columns)
+        files = [] if partitions is not None and not partitions else self.files(table, partitions=partitions)
+        with self._readable(table), ThreadPoolExecutor(READERS, thread_name_prefix="lake-reader") as pool:
+            parts = list(pool.map(lambda file: _read(file, schema), files))
+        return pa.concat_tables([schema.empty_table(), *parts])
 
     def batches(
         self,
@@ -144,13 +148,22 @@ class LocalLake(Lake):
         columns: Sequence[str] | None = None,
         batch_rows: int = BATCH_ROWS,
     ) -> Iterator[pa.RecordBatch]:
-        if partitions is not None and not partitions:
-            return
-        chosen = list(columns) if columns is not None else self.schema(table).names
+        schema = self._chosen(table, columns)
+        files = [] if partitions is not None and not partitions else self.files(table, partitions=partitions)
+        for file in files:
+            with self._readable(table):
+                for piece in _pieces(file, schema, batch_rows):
+                    yield from piece.to_batches(max_chunksize=batch_rows)
+
+    def _chosen(self, table: str, columns: Sequence[str] | None) -> pa.Schema:
+        """Schema of the columns to read. KeyError for one that is not there."""
+        schema = self.schema(table)
+        return schema if columns is None else pa.schema([schema.field(name) for name in columns])
+
+    @contextmanager
+    def _readable(self, table: str) -> Iterator[None]:
         try:
-            yield from self._dataset(table, partitions).to_batches(
-                columns=chosen, batch_size=batch_rows, batch_readahead=1, fragment_readahead=4
-            )
+            yield
         except (pa.ArrowInvalid, OSError) as error:
             raise LakeDamagedError(table, self.path(table), str(error)) from error
 
@@ -161,11 +174,11 @@ class LocalLake(Lake):
         return sum(file.stat().st_size for file in self.folder(table).rglob("*") if file.is_file())
 
     def prune(self, table: str, *, older_than_seconds: float = 86_400.0) -> int:
-        named = {Path(uri.removeprefix("file://")).absolute() for uri in self.files(table)}
+        named = {Path(file).name for file in self.files(table)}  # names are unique, whatever stands before them
         limit = time.time() - older_than_seconds
         freed = 0
-        for file in self.folder(table).absolute().rglob("*.parquet"):
-            if LOG in file.parts or file in named:
+        for file in self.folder(table).rglob("*.parquet"):
+            if LOG in file.parts or file.name in named:
                 continue
             stat = file.stat()
             if stat.st_mtime < limit:
@@ -178,11 +191,34 @@ class LocalLake(Lake):
             shutil.rmtree(self.folder(table))
 
 
-def _filters(opened: "DeltaTable", partitions: Sequence[str] | None) -> list[tuple[str, str, list[str]]] | None:
-    by = opened.metadata().partition_columns
-    if partitions is None or not by or UNPARTITIONED in partitions:
-        return None
-    return [(by[0], "in", list(partitions))]
+def _read(file: str, schema: pa.Schema) -> pa.Table:
+    with pq.ParquetFile(file) as opened:
+        rows = opened.read(columns=_stored(opened, schema), use_threads=False)
+    return _as_declared(rows, file, schema)
+
+
+def _pieces(file: str, schema: pa.Schema, batch_rows: int) -> Iterator[pa.Table]:
+    with pq.ParquetFile(file) as opened:
+        for batch in opened.iter_batches(batch_rows, columns=_stored(opened, schema), use_threads=False):
+            yield _as_declared(pa.Table.from_batches([batch]), file, schema)
+
+
+def _stored(opened: pq.ParquetFile, schema: pa.Schema) -> list[str]:
+    return [name for name in opened.schema_arrow.names if name in schema.names]
+
+
+def _as_declared(rows: pa.Table, file: str, schema: pa.Schema) -> pa.Table:
+    """The rows of one file with the table's columns: its partition from its folder, nulls for columns that came
+    later."""
+    columns = []
+    for field in schema:
+        if field.name in rows.column_names:
+            columns.append(rows[field.name].cast(field.type))
+            continue
+        folder, prefix = Path(file).parent.name, f"{field.name}="
+        value = folder.removeprefix(prefix) if folder.startswith(prefix) else None
+        columns.append(pa.chunked_array([pa.repeat(pa.scalar(value, field.type), rows.num_rows)]))
+    return pa.table(columns, schema=schema)
 
 
 def _commit_info(table: str, commit: Path) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from resources.errors import SpiceError
 from resources.lake.base import Lake, LakeDamagedError
 from resources.lake.local import LocalLake
 from tests.contracts.lake import V1, V2, LakeContract, rows
@@ -59,3 +60,29 @@ class TestLocalLake(LakeContract):
         lake = LocalLake(tmp_path)
         lake.replace("t", rows(("a", "1"), ("b", "2")), versions={"a": V1, "b": V1}, partition_column="_partition")
         assert DeltaTable(lake.path("t")).to_pyarrow_table().num_rows == 2
+
+    @pytest.mark.parametrize("folder", ["my home", "집", "a#b?c", "it's [here]"])
+    def test_a_home_with_an_odd_name_works_for_us_and_for_the_engine(self, tmp_path: Path, folder: str) -> None:
+        from resources.spark import delta, session, to_arrow
+
+        lake = LocalLake(tmp_path / folder)
+        lake.replace("t", rows(("a", "1"), ("b", "2")), versions={"a": V1, "b": V1}, partition_column="_partition")
+        lake.replace("t", rows(("b", "3")), versions={"b": V2}, partition_column="_partition")
+        assert lake.prune("t", older_than_seconds=-1) > 0
+        assert sorted(lake.scan("t")["value"].to_pylist()) == ["1", "3"]
+        assert to_arrow(delta(session(), lake.path("t"), ["b"]))["value"].to_pylist() == ["3"]
+        assert to_arrow(delta(session(), lake.path("t"))).num_rows == 2
+
+    def test_a_home_that_the_log_cannot_name_is_refused(self, tmp_path: Path) -> None:
+        with pytest.raises(SpiceError, match="%"):
+            LocalLake(tmp_path / "100%")
+
+    def test_a_failed_write_of_a_file_fails_the_commit_and_leaves_nothing(self, tmp_path: Path) -> None:
+        lake = LocalLake(tmp_path)
+        lake.replace("t", rows(("a", "1")), versions={"a": V1}, partition_column="_partition")
+        blocked = tmp_path / "t" / "_partition=b"
+        blocked.write_text("in the way of the folder")
+        with pytest.raises(FileExistsError):
+            lake.replace("t", rows(("a", "2"), ("b", "2")), versions={"a": V2, "b": V2}, partition_column="_partition")
+        assert lake.scan("t")["value"].to_pylist() == ["1"]
+        assert len(list(tmp_path.rglob("*.parquet"))) == 1

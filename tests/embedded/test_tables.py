@@ -155,7 +155,8 @@ PUNCTUALITY = """
         SELECT *, rank() OVER (PARTITION BY flight_date, origin ORDER BY mean_delay) AS rank FROM per_origin)
     SELECT flight_date, carrier, carrier_name,
            max(flights) FILTER (origin = 'EWR') AS flights_ewr, max(flights) FILTER (origin = 'JFK') AS flights_jfk,
-           max(flights) FILTER (origin = 'LGA') AS flights_lga, max(mean_delay) FILTER (origin = 'EWR') AS mean_delay_ewr,
+           max(flights) FILTER (origin = 'LGA') AS flights_lga,
+           max(mean_delay) FILTER (origin = 'EWR') AS mean_delay_ewr,
            max(mean_delay) FILTER (origin = 'JFK') AS mean_delay_jfk,
            max(mean_delay) FILTER (origin = 'LGA') AS mean_delay_lga, max(rank) FILTER (origin = 'EWR') AS rank_ewr,
            max(rank) FILTER (origin = 'JFK') AS rank_jfk, max(rank) FILTER (origin = 'LGA') AS rank_lga
