@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import dagster as dg
-from dagster_shared.utils.warnings import BetaWarning
+from dagster_shared.utils.warnings import BetaWarning, PreviewWarning
 
 from ontology_assets.model.code_version import code_version
 from ontology_assets.model.definitions import Domain
@@ -19,6 +19,9 @@ from transforms.digests import combined_version
 
 # `backfill_policy=` of @asset is beta in 1.13 (docs/decisions/0006); nothing else of the beta or preview API is used.
 warnings.filterwarnings("ignore", category=BetaWarning, message="Parameter `backfill_policy`.*")
+# Dagster's own copying of definitions passes parameters that are beta; nobody at a terminal can do anything about it.
+warnings.filterwarnings("ignore", category=BetaWarning, message="Parameter `(owners|execution_type)`.*")
+warnings.filterwarnings("ignore", category=PreviewWarning, message="Parameter `partitions_def` of init.*AssetCheck.*")
 
 
 def key_of(asset: str) -> dg.AssetKey:
