@@ -5,7 +5,7 @@ the heads, never by a counter; its id is derived from what it says, so a repeate
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import orjson
@@ -84,17 +84,18 @@ def publish(  # noqa: PLR0917 - read as one sentence
     asset: str,
     versions: Mapping[str, tuple[str, Mapping[str, int]]],
     event_type: str,
-    upstream: Mapping[str, Sequence[str]],
+    upstream: Sequence[str],
     metadata: Mapping[str, Any],
     details: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> int:
     """Append the envelopes of the partitions whose data version is new, as one record; returns how many.
 
-    `versions`: partition -> (data version, counts). `upstream` and `details`: partition -> ids read, more properties;
-    a partition that is not named there has none.
+    `versions`: partition -> (data version, counts). `upstream`: the assets that were read; their latest envelopes are
+    looked up here, for what is new to the log may have been written by a run that died before it could say so.
+    `details`: partition -> more properties; a partition that is not named there has none.
     """
     made = [
-        Materialization(asset, name, version, rows, upstream.get(name, ()), (details or {}).get(name, {}))
+        Materialization(asset, name, version, rows, (), (details or {}).get(name, {}))
         for name, (version, rows) in sorted(versions.items())
     ]
     appended = 0
@@ -106,7 +107,8 @@ def publish(  # noqa: PLR0917 - read as one sentence
         appended = len(new)
         if not new:
             return None
-        inline = [envelope(one, event_type, known, metadata) for one in new]
+        read = upstream_by_partition(heads, upstream, [one.partition for one in new])
+        inline = [envelope(replace(one, upstream=read[one.partition]), event_type, known, metadata) for one in new]
         return Draft(batch=batch_id(new, known), inline=inline)
 
     commit = log.append(heads, decide)

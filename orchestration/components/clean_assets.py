@@ -4,7 +4,7 @@ from typing import Any
 
 import dagster as dg
 
-from ontology_assets.materializations import DATASET_VERSION_PUBLISHED, publish, upstream_by_partition
+from ontology_assets.materializations import DATASET_VERSION_PUBLISHED, publish
 from ontology_assets.model.definitions import Domain
 from orchestration.components.common import asset_options, event_metadata, key_of, result, writing
 from orchestration.components.metadata import column_schema, markdown_table
@@ -59,14 +59,13 @@ def clean_asset(domain: Domain, name: str) -> dg.AssetsDefinition:
                 progress=stage.advance,
             )
             versions = {key: one.version for key, one in report.partitions.items()}
-            heads.catch_up()
             appended = publish(
                 log,
                 heads,
                 asset,
                 {key: (one.version, {"out": one.rows}) for key, one in report.partitions.items()},
                 DATASET_VERSION_PUBLISHED,
-                upstream_by_partition(heads, [source], list(_changed(report))),
+                [source],
                 event_metadata(context, domain, asset),
             )
             quarantined = sum(report.quarantined.values())

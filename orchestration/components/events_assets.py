@@ -50,7 +50,7 @@ def events_asset(domain: Domain) -> dg.AssetsDefinition:
                 asset,
                 {"": (version, {"sealed": report.position})},
                 EVENTS_SEALED,
-                {},
+                [],
                 event_metadata(context, domain, asset),
             )
         return result(

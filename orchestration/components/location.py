@@ -82,7 +82,7 @@ def live_asset(projection: str, domains: Sequence[Domain]) -> dg.AssetsDefinitio
                 asset,
                 {"": (digest, {"applied": done.position})},
                 PROJECTION_CAUGHT_UP,
-                {},
+                [],
                 {"run_id": context.run.run_id, "code_version": CODE_VERSION},
             )
             parked += len(sink.parked())

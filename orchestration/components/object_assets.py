@@ -192,7 +192,7 @@ def link_asset(domain: Domain, object_type: ObjectType) -> dg.AssetsDefinition:
                     asset,
                     {key: (versions[key], report.rows(key)) for key in chunk},
                     LINKS_INDEXED,
-                    upstream_by_partition(heads, [own, *target_assets], chunk),
+                    [own, *target_assets],
                     event_metadata(context, domain, asset),
                     {key: {"by_link": report.by_link(key)} for key in chunk},
                 )

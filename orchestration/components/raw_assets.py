@@ -60,7 +60,7 @@ def raw_asset(domain: Domain, name: str) -> dg.AssetsDefinition:
                 asset,
                 {key: (one.version, {"out": one.rows}) for key, one in report.partitions.items()},
                 DATASET_VERSION_PUBLISHED,
-                {},
+                [],
                 {**event_metadata(context, domain, asset), "source_sha256": report.source.sha256},
             )
             _tell(stage, report)

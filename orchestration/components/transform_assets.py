@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from ontology_assets.materializations import TRANSFORM_BUILT, publish, upstream_by_partition
+from ontology_assets.materializations import TRANSFORM_BUILT, publish
 from ontology_assets.model.definitions import Domain
 from ontology_assets.model.layout import partitioning_of
 from orchestration.components.common import asset_options, event_metadata, result, writing
@@ -38,7 +38,6 @@ def transform_asset(domain: Domain, name: str) -> dg.AssetsDefinition:
             report = run_pipeline(
                 name, pipeline, runtime.lake, keys, engine=session, timezone=domain.timezone, progress=stage.advance
             )
-            heads.catch_up()
             changed = [key for key, one in report.partitions.items() if one.changed]
             appended = publish(
                 log,
@@ -46,7 +45,7 @@ def transform_asset(domain: Domain, name: str) -> dg.AssetsDefinition:
                 asset,
                 {key: (one.version, {"out": one.rows}) for key, one in report.partitions.items()},
                 TRANSFORM_BUILT,
-                upstream_by_partition(heads, inputs, list(changed)),
+                inputs,
                 event_metadata(context, domain, asset),
             )
             stage.note(f"{report.rows_out:,} rows out")

@@ -21,16 +21,18 @@ def harbour(tmp_path) -> Store:
 
 def put(harbour: Store, versions: dict[str, str], asset: str = "raw/calls", **metadata: str) -> int:
     named = {partition: (version, {"out": 5}) for partition, version in versions.items()}
-    return publish(harbour.log, harbour.heads, asset, named, DATASET_VERSION_PUBLISHED, {"a": ["id-1"]}, metadata)
+    return publish(harbour.log, harbour.heads, asset, named, DATASET_VERSION_PUBLISHED, ["source"], metadata)
 
 
 def test_partitions_are_published_in_one_record_and_only_once(harbour):
+    put(harbour, {"a": "s1"}, asset="source")
+    source = harbour.heads.asset_versions("source")["a"].event_id
     assert put(harbour, {"b": "v1", "a": "v1"}, run_id="r1") == 2
     first = harbour.log.end().n
     assert put(harbour, {"b": "v1", "a": "v1"}, run_id="r2") == 0
     assert put(harbour, {"b": "v1", "a": "v2"}, run_id="r3") == 1
     assert harbour.log.end().n == first + 1
-    events = [row for batch in harbour.log.events() for row in batch.to_pylist()]
+    events = [row for batch in harbour.log.events() for row in batch.to_pylist()][1:]
     assert [(one["aggregate_id"], one["sequence_number"]) for one in events] == [
         ("raw/calls@a", 1),
         ("raw/calls@b", 1),
@@ -41,7 +43,7 @@ def test_partitions_are_published_in_one_record_and_only_once(harbour):
         "partition": "a",
         "data_version": "v1",
         "rows": {"out": 5},
-        "upstream": ["id-1"],
+        "upstream": [source],
     }
     assert json.loads(events[0]["metadata"]) == {"run_id": "r1"}
 
