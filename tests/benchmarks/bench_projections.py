@@ -269,7 +269,11 @@ def ask(folder: Path, _: str) -> dict[str, Any]:
     return figures
 
 
-SIDES = {"project": project, "bare": bare, "ask": ask}
+def write(folder: Path, _: str) -> dict[str, Any]:
+    return {"events": write_events(folder / "events.parquet")}
+
+
+SIDES = {"write": write, "project": project, "bare": bare, "ask": ask}
 
 
 def run_side(side: str, name: str, folder: Path) -> dict[str, Any]:
@@ -295,7 +299,7 @@ def main() -> None:
         return
     folder = Path(tempfile.mkdtemp(prefix="spice-bench-"))
     try:
-        write_events(folder / "events.parquet")
+        run_side("write", "search", folder)
         for name in SINKS:
             rounds = [(run_side("project", name, folder), run_side("bare", name, folder)) for _ in range(given.rounds)]
             # The best of each: what else the machine does only ever adds.
