@@ -9,8 +9,8 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from dagster._core.event_api import EventHandlerFn
-from dagster._core.storage.event_log.base import EventLogConnection, EventLogCursor
+from dagster._core.event_api import EventHandlerFn, EventLogCursor
+from dagster._core.storage.event_log.base import EventLogConnection
 
 POLL_SECONDS = 0.5
 PAGE = 1000
