@@ -22,12 +22,14 @@ Positions = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class RecordBlock:
-    """Whole records. `lines[i]` is the physical line (from 1) on which the i-th record that is not empty starts."""
+    """Whole records. `lines[i]` is the physical line (from 1) on which the i-th record that is not empty starts;
+    `next_line` is the one after the block."""
 
     content: bytes
     lines: Positions
     quoted: bool
     longest: int
+    next_line: int
 
 
 def record_blocks(stream: ByteStream, where: str, block_bytes: int = BLOCK_BYTES) -> Iterator[RecordBlock]:
@@ -45,7 +47,7 @@ def record_blocks(stream: ByteStream, where: str, block_bytes: int = BLOCK_BYTES
         if block is not None:
             _check_text(block.content, line, where)
             yield block
-            line += block.content.count(b"\n")
+            line = block.next_line
         carry = buffer[used:]
         if final:
             return
@@ -69,7 +71,7 @@ def _cut(buffer: bytes, line: int, where: str, *, final: bool) -> tuple[RecordBl
     """The whole records at the start of `buffer` and how many bytes they are."""
     data = np.frombuffer(buffer, np.uint8)
     newlines = np.flatnonzero(data == LF)
-    toggles = _quote_toggles(data)
+    toggles = _quote_toggles(data) if b'"' in buffer else np.zeros(0, np.int64)
     is_end = (np.searchsorted(toggles, newlines) & 1) == 0 if len(toggles) else np.ones(len(newlines), bool)
     ordinals = np.flatnonzero(is_end)  # of the newlines that end a record
     ends = newlines[ordinals] + 1
@@ -95,16 +97,19 @@ def _cut(buffer: bytes, line: int, where: str, *, final: bool) -> tuple[RecordBl
     lengths = ends - starts
     first = data[starts]
     empty = ((lengths == 1) & (first == LF)) | ((lengths == 2) & (first == CR)) | ((lengths == 1) & (first == CR))
-    _check_line_ends(data[:used], newlines, toggles, line, where)
-    block = RecordBlock(buffer[:used], lines[~empty].astype(np.int64), len(toggles) > 0, int(lengths.max()))
+    if b"\r" in buffer:
+        _check_line_ends(data[:used], newlines, toggles, line, where)
+    content = buffer if used == len(buffer) else buffer[:used]
+    newline_count = int(np.searchsorted(newlines, used))
+    block = RecordBlock(
+        content, lines[~empty].astype(np.int64), len(toggles) > 0, int(lengths.max()), line + newline_count
+    )
     return block, used
 
 
 def _quote_toggles(data: npt.NDArray[np.uint8]) -> Positions:
     """Positions at which "inside quotes" turns on or off."""
     quotes = np.flatnonzero(data == QUOTE)
-    if len(quotes) == 0:
-        return quotes
     opening, closing = quotes[0::2], quotes[1::2]
     before = np.where(opening > 0, data[opening - 1], LF)
     after = data[np.minimum(closing + 1, len(data) - 1)]
@@ -138,8 +143,6 @@ def _check_line_ends(
     data: npt.NDArray[np.uint8], newlines: Positions, toggles: Positions, line: int, where: str
 ) -> None:
     returns = np.flatnonzero(data == CR)
-    if len(returns) == 0:
-        return
     alone = returns[(returns + 1 >= len(data)) | (data[np.minimum(returns + 1, len(data) - 1)] != LF)]
     outside = alone[(np.searchsorted(toggles, alone) & 1) == 0]
     if len(outside):

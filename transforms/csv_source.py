@@ -9,7 +9,7 @@ import io
 import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -82,7 +82,7 @@ def _header(block: RecordBlock, where: str) -> tuple[list[str], RecordBlock]:
         newline = content.find(b"\n", newline + 1)
         if newline < 0:
             newline = len(content)
-    return names, RecordBlock(content[newline + 1 :], block.lines[1:], block.quoted, block.longest)
+    return names, replace(block, content=content[newline + 1 :], lines=block.lines[1:])
 
 
 def _check_header(names: list[str], place: str) -> None:

@@ -48,7 +48,13 @@ def great_expectations() -> Any:
 
 
 def warm_up() -> threading.Thread:
-    """Start the import in the background: a run that will evaluate expectations at its end calls this at its start."""
-    thread = threading.Thread(target=great_expectations, name="import-great-expectations", daemon=True)
+    """Start importing the checking libraries in the background: a run that will evaluate checks at its end calls this
+    at its start."""
+    thread = threading.Thread(target=_import_all, name="import-checking-libraries", daemon=True)
     thread.start()
     return thread
+
+
+def _import_all() -> None:
+    importlib.import_module("pandera.pandas")
+    great_expectations()

@@ -29,7 +29,7 @@ from transforms.types import parse_type, type_of_arrow
 from transforms.versions import code_hash, derived_version, stale
 
 CODE_VERSION = "1"
-CHUNK_ROWS = 131_072
+CHUNK_ROWS = 262_144
 """Rows of the followed input that are taken at once: most columns of them are never read."""
 Progress = Callable[[int], None]
 

@@ -20,6 +20,7 @@ from transforms.quarantine import NO_PARTITION, OUTSIDE_PARTITIONS
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
+MAX_COUNTED = 1 << 20
 Engine = Callable[[], "SparkSession"]
 """Gives the session; called only when it is needed."""
 
@@ -90,12 +91,24 @@ class Placer:
 
 def _distinct(rows: pa.Table) -> tuple[npt.NDArray[np.int64], list[tuple[str, ...]]]:
     """Per row the ordinal of its set of texts, and the sets."""
-    codes = np.zeros(rows.num_rows, np.int64)
+    codes, size = np.zeros(rows.num_rows, np.int64), 1
     for column in rows.itercolumns():
         encoded = column.combine_chunks().dictionary_encode()
         encoded = encoded.chunk(0) if isinstance(encoded, pa.ChunkedArray) else encoded
+        size *= max(len(encoded.dictionary), 1)
         codes = codes * max(len(encoded.dictionary), 1) + encoded.indices.to_numpy(zero_copy_only=False)
-        _, codes = np.unique(codes, return_inverse=True)  # keeps the product of many columns within 64 bits
-    _, first = np.unique(codes, return_index=True)
+        codes, size = _dense(codes, size)
+    first = np.full(size, -1, np.int64)
+    first[codes[::-1]] = np.arange(len(codes) - 1, -1, -1)
     picked = rows.take(pa.array(first))
     return codes, list(zip(*(column.to_pylist() for column in picked.itercolumns()), strict=True))
+
+
+def _dense(codes: npt.NDArray[np.int64], size: int) -> tuple[npt.NDArray[np.int64], int]:
+    """The codes renumbered without gaps, so that the product of many columns stays small; sorting only where they are
+    many."""
+    if size > MAX_COUNTED:
+        values, dense = np.unique(codes, return_inverse=True)
+        return dense, len(values)
+    present = np.bincount(codes, minlength=size) > 0
+    return (np.cumsum(present) - 1)[codes], int(present.sum())

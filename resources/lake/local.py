@@ -24,6 +24,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
@@ -51,6 +52,15 @@ LOG = "_delta_log"
 READERS = 2
 
 
+@dataclass(frozen=True)
+class _Snapshot:
+    """A table at one commit (its file's name, inode and time): its columns, and its data files by partition."""
+
+    commit: tuple[str, int, int]
+    schema: pa.Schema
+    files: dict[str, list[str]]
+
+
 class LocalLake(Lake):
     """The embedded adapter: `<root>/<table>/` is a Delta table."""
 
@@ -58,6 +68,7 @@ class LocalLake(Lake):
         if "%" in str(root):
             raise SpiceError("Path not possible", "the folder of the tables may have no '%' in it.", where=str(root))
         self.root = root
+        self._snapshots: dict[str, _Snapshot] = {}
 
     def folder(self, table: str) -> Path:
         return self.root / table
@@ -110,7 +121,7 @@ class LocalLake(Lake):
             return writer.commit_append(app_id, version, metadata or {})
 
     def schema(self, table: str) -> pa.Schema:
-        return pa.schema(self.open(table).schema().to_arrow())
+        return self._snapshot(table).schema
 
     def open(self, table: str) -> "DeltaTable":
         """The table at its newest commit, which was checked to be whole. KeyError where there is none."""
@@ -125,11 +136,30 @@ class LocalLake(Lake):
             raise LakeDamagedError(table, self.path(table), str(error)) from error
 
     def files(self, table: str, *, partitions: Sequence[str] | None = None) -> list[str]:
-        opened = self.open(table)
-        by = opened.metadata().partition_columns
-        every = partitions is None or not by or UNPARTITIONED in partitions
-        uris = opened.file_uris(file_pruning_predicate=None if every else [(by[0], "in", list(partitions or []))])
-        return sorted(unquote(uri).removeprefix("file://") for uri in uris)
+        every = self._snapshot(table).files
+        if partitions is None or UNPARTITIONED in partitions:
+            return [file for files in every.values() for file in files]
+        return [file for key in sorted(set(partitions)) for file in every.get(key, every.get(UNPARTITIONED, []))]
+
+    def _snapshot(self, table: str) -> "_Snapshot":
+        """What the newest commit says, read once per commit: a load asks for each of its chunks."""
+        newest = self._newest_commit(table)
+        if newest is None:
+            raise KeyError(table)
+        facts = newest.stat()
+        commit = (newest.name, facts.st_ino, facts.st_mtime_ns)
+        known = self._snapshots.get(table)
+        if known is None or known.commit != commit:
+            opened = self.open(table)
+            by = opened.metadata().partition_columns
+            files: dict[str, list[str]] = {}
+            for uri in sorted(opened.file_uris()):
+                file = unquote(uri).removeprefix("file://")
+                key = Path(file).parent.name.removeprefix(f"{by[0]}=") if by else UNPARTITIONED
+                files.setdefault(key, []).append(file)
+            known = _Snapshot(commit, pa.schema(opened.schema().to_arrow()), files)
+            self._snapshots[table] = known
+        return known
 
     def scan(
         self, table: str, *, partitions: Sequence[str] | None = None, columns: Sequence[str] | None = None
@@ -222,15 +252,15 @@ def _as_declared(rows: pa.Table, file: str, schema: pa.Schema) -> pa.Table:
 
 
 def _commit_info(table: str, commit: Path) -> dict[str, Any]:
-    """The commitInfo of one commit file, which must be whole: JSON objects, one a line."""
-    raw = commit.read_bytes()
-    if not raw.strip():
+    """The commitInfo of one commit file, which must be whole: what is torn has an end that is no JSON."""
+    lines = commit.read_bytes().splitlines()
+    if not lines or not lines[-1].strip():
         raise LakeDamagedError(table, str(commit), "its newest commit is empty")
-    info: dict[str, Any] = {}
     try:
-        for line in raw.splitlines():
-            action = json.loads(line)
-            info = action.get("commitInfo", info)
+        last = json.loads(lines[-1])
+        info = next((line for line in lines if line.startswith(b'{"commitInfo"')), None)
+        found = json.loads(info) if info is not None else last
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise LakeDamagedError(table, str(commit), f"its newest commit is cut off: {error}") from error
-    return info
+    said: dict[str, Any] = found.get("commitInfo", {})
+    return said

@@ -197,3 +197,17 @@ class LakeContract:
         lake.remove("raw/one")
         assert lake.tables() == ["clean/two"]
         assert lake.versions("raw/one") == {}
+
+    def test_a_table_made_anew_is_not_taken_for_the_one_before(self, lake: Lake) -> None:
+        lake.replace("t", rows(("a", "1")), versions={"a": V1}, partition_column="_partition")
+        assert values(lake) == [("a", "1")]
+        lake.remove("t")
+        with pytest.raises(KeyError):
+            lake.scan("t")
+        lake.replace("t", pa.table({"other": [1]}), versions={"": V1}, partition_column=None)
+        assert lake.scan("t").to_pydict() == {"other": [1]}
+
+    def test_an_unknown_column_is_a_key_error(self, lake: Lake) -> None:
+        lake.replace("t", rows(("a", "1")), versions={"a": V1}, partition_column="_partition")
+        with pytest.raises(KeyError):
+            lake.scan("t", columns=["nothing"])
