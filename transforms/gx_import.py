@@ -1,8 +1,8 @@
 """Importing Great Expectations, which is most of what its use costs here: 4.2 s of one core at first, 2.7 s this way.
 
-Two of its expectations draw charts and test distributions, for which it imports altair and scipy.stats at once (1.5
-s, 75 MB). They are imported when they are first used instead, which in this product is never. Analytics are off
-before the import, since it reads the setting then.
+Two of its expectations draw charts and test distributions, for which it imports altair and scipy.stats at once (1.5 s,
+75 MB). They are imported when they are first used instead, which in this product is never. Analytics are off before the
+import, since it reads the setting then.
 """
 
 import importlib

@@ -89,10 +89,10 @@ def as_table(spoilt: Iterable[tuple[Origin, Spoilt]]) -> pa.Table:
         )
         for origin, one in spoilt
     ]
-    columns = list(zip(*rows, strict=True)) or [[] for _ in SCHEMA]
-    return pa.table(
-        [pa.array(list(values), kind.type) for values, kind in zip(columns, SCHEMA, strict=True)], schema=SCHEMA
-    )
+    if not rows:
+        return SCHEMA.empty_table()
+    columns = [pa.array(values, kind.type) for values, kind in zip(zip(*rows, strict=True), SCHEMA, strict=True)]
+    return pa.table(columns, schema=SCHEMA)
 
 
 def quarantined_rows(
