@@ -32,7 +32,7 @@ class ContentHash:
                     continue
                 _, offsets_buffer, data = chunk.buffers()
                 offsets = np.frombuffer(offsets_buffer, np.int32)[chunk.offset : chunk.offset + len(chunk) + 1]
-                lengths.update(memoryview(np.diff(offsets).astype("<i4", copy=False)))
+                lengths.update(np.diff(offsets).astype("<i4", copy=False).tobytes())
                 if data is not None:
                     content.update(memoryview(data)[int(offsets[0]) : int(offsets[-1])])
 

@@ -7,6 +7,7 @@ is remembered while the values keep coming, up to a bound; texts that hardly rep
 """
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import pyarrow as pa
@@ -17,6 +18,7 @@ from transforms.placement import Engine
 from transforms.text_forms import typed
 from transforms.types import ColumnType
 
+THREADS = 2
 MAX_REMEMBERED = 200_000
 """Distinct texts per type."""
 
@@ -43,15 +45,16 @@ class Typer:
 
     def cast(self, columns: Sequence[tuple[pa.ChunkedArray, ColumnType]]) -> list[TypedColumn]:
         """The typed columns, in the same order."""
-        encoded = [_encoded(column) for column, _ in columns]
-        absent = [pc.is_in(one.dictionary, value_set=self._no_value) for one in encoded]
-        wanted: dict[ColumnType, list[pa.Array]] = {}
-        for one, gone, (_, kind) in zip(encoded, absent, columns, strict=True):
-            if kind.kind != "string":
-                wanted.setdefault(_plain(kind), []).append(one.dictionary.filter(pc.invert(gone)))
-        for kind, texts in wanted.items():
-            self._learn(kind, pc.unique(pa.chunked_array(texts, pa.string())))
-        return [self._typed(one, gone, kind) for one, gone, (_, kind) in zip(encoded, absent, columns, strict=True)]
+        with ThreadPoolExecutor(THREADS, thread_name_prefix="typer") as pool:  # Arrow's kernels use one core each
+            encoded = list(pool.map(_encoded, [column for column, _ in columns]))
+            absent = [pc.is_in(one.dictionary, value_set=self._no_value) for one in encoded]
+            wanted: dict[ColumnType, list[pa.Array]] = {}
+            for one, gone, (_, kind) in zip(encoded, absent, columns, strict=True):
+                if kind.kind != "string":
+                    wanted.setdefault(_plain(kind), []).append(one.dictionary.filter(pc.invert(gone)))
+            for kind, texts in wanted.items():
+                self._learn(kind, pc.unique(pa.chunked_array(texts, pa.string())))
+            return list(pool.map(self._typed, encoded, absent, [kind for _, kind in columns]))
 
     def _learn(self, kind: ColumnType, texts: pa.Array) -> None:
         """Have the value of each of these texts at hand."""
