@@ -58,14 +58,14 @@ def run_tags(job: dg.JobDefinition, asked: str | None) -> dict[str, str]:
 
 def launch(home: Home, job_name: str, partitions: str | None, *, bars: bool) -> dict[str, object]:
     """Execute one run and return its outcome."""
-    started = time.monotonic()
+    started, clock = time.monotonic(), process_clock(bars=bars)
     defs = build_defs(runtime=Runtime(home_dir=str(home.root), bars=bars))
     job = defs.resolve_job_def(job_name)
     tags = run_tags(job, partitions)
     run_id = make_new_run_id()
     with open_instance(home) as instance, cli_runs.living(home, run_id):
         for dead in cli_runs.settle_dead_runs(home, instance):
-            sys.stderr.write(f"run {dead} had lost its process and is ended; this one completes it.\n")
+            clock.say(f"run {dead} had lost its process and is ended; this one completes it.")
         run = instance.create_run_for_job(
             job_def=job,
             run_id=run_id,
@@ -74,7 +74,7 @@ def launch(home: Home, job_name: str, partitions: str | None, *, bars: bool) -> 
             remote_job_origin=_origin(job_name),
         )
         result = execute_run(InMemoryJob(job), run, instance)
-        process_clock(bars=bars).write(home.root / "logs" / STAGES_FILE)
+        clock.write(home.root / "logs" / STAGES_FILE)
         return {
             "run_id": run.run_id,
             "job": job_name,

@@ -5,6 +5,7 @@ A stage is one asset or check of the run. The numbers (rows, seconds) are kept f
 
 import atexit
 import json
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -35,6 +36,7 @@ class StageDisplay(Protocol):
     def begin(self, stage: Stage) -> None: ...
     def moved(self, stage: Stage) -> None: ...
     def end(self, stage: Stage) -> None: ...
+    def say(self, text: str) -> None: ...
 
 
 class Silent:
@@ -49,12 +51,19 @@ class Silent:
     def end(self, stage: Stage) -> None:
         """Show nothing."""
 
+    def say(self, text: str) -> None:
+        """Show nothing."""
+
 
 class Bars:
-    """A bar per stage on stderr; without a terminal, one line per finished stage."""
+    """A bar per stage on stderr; without a terminal, one line per finished stage.
+
+    Made before the run begins: from then on Dagster has a step's stderr in a file, so this keeps the one from before.
+    """
 
     def __init__(self) -> None:
-        self._console = Console(stderr=True, soft_wrap=True)
+        self._stderr = os.fdopen(os.dup(sys.stderr.fileno()), "w", encoding="utf-8")
+        self._console = Console(file=self._stderr, soft_wrap=True)
         self._progress = Progress(
             TextColumn("{task.description:<34}"),
             BarColumn(bar_width=28),
@@ -62,6 +71,8 @@ class Bars:
             TimeElapsedColumn(),
             TextColumn("{task.fields[note]}"),
             console=self._console,
+            redirect_stdout=False,
+            redirect_stderr=False,
             disable=not self._console.is_terminal,
         )
         self._tasks: dict[str, TaskID] = {}
@@ -78,8 +89,10 @@ class Bars:
         self._progress.update(self._tasks[stage.name], completed=stage.rows or total, total=total, note=stage.note)
         self._progress.stop_task(self._tasks[stage.name])
         if not self._console.is_terminal:
-            sys.stderr.write(f"{stage.name:<34} {stage.rows:>9,} rows {stage.seconds:7.2f} s  {stage.note}\n")
-            sys.stderr.flush()
+            self.say(f"{stage.name:<34} {stage.rows:>9,} rows {stage.seconds:7.2f} s  {stage.note}")
+
+    def say(self, text: str) -> None:
+        self._console.print(text, markup=False, highlight=False)
 
     def close(self) -> None:
         self._progress.stop()
@@ -103,6 +116,10 @@ class StageClock:
         finally:
             stage.seconds = time.monotonic() - started
             self._display.end(stage)
+
+    def say(self, text: str) -> None:
+        """A remark for the person at the terminal."""
+        self._display.say(text)
 
     def write(self, path: Path) -> None:
         """Keep the figures for the summary, as JSON."""

@@ -1,6 +1,5 @@
 """What runs print, kept in the home where Dagster's own manager keeps it."""
 
-import multiprocessing
 import sys
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
@@ -15,10 +14,10 @@ from dagster._utils import ensure_file, touch_file
 
 
 class HomeComputeLogManager(LocalComputeLogManager):
-    """`LocalComputeLogManager` that copies a run worker's output nowhere else.
+    """`LocalComputeLogManager` that copies a run's output nowhere else.
 
-    The stock class starts four processes to copy it to the worker's own stdout and stderr: 30 MB for each follower all
-    day, which outlive a killed one. A run in the process of a command is still seen on its terminal.
+    The stock class starts four processes to copy it to the run's own stdout and stderr: 30 MB for each follower all
+    day, which outlive a killed one, and what Ctrl-C ends with a traceback each. A command line shows its own progress.
     """
 
     def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
@@ -30,10 +29,6 @@ class HomeComputeLogManager(LocalComputeLogManager):
 
     @contextmanager
     def capture_logs(self, log_key: Sequence[str]) -> Generator[CapturedLogContext, None, None]:
-        if multiprocessing.parent_process() is None:
-            with super().capture_logs(log_key) as context:
-                yield context
-            return
         out = self.get_captured_local_path(log_key, IO_TYPE_EXTENSION[ComputeIOType.STDOUT])
         err = self.get_captured_local_path(log_key, IO_TYPE_EXTENSION[ComputeIOType.STDERR])
         ensure_file(out)

@@ -70,13 +70,18 @@ def _dependency(domain: Domain, asset: str, upstream: str) -> dg.AssetDep:
 @contextmanager
 def writing(context: dg.AssetExecutionContext, runtime: Runtime, asset: str) -> Iterator[StageHandle]:
     """Hold the asset's write lock and show its progress while the block runs."""
+
+    def told(other: str) -> None:
+        context.log.info("%s is being written by %s; waiting.", asset, other)
+        runtime.clock.say(f"{asset} is being written by {other}; waiting.")
+
     with (
         runtime.clock.stage(asset) as stage,
         exclusive(
             runtime.locks,
             asset,
             holder=f"run {context.run.run_id}",
-            on_wait=lambda other: context.log.info("%s is being written by %s; waiting.", asset, other),
+            on_wait=told,
         ),
     ):
         yield stage
@@ -93,6 +98,7 @@ def result(
     appended: int,
     metadata: Mapping[str, Any],
     check_results: Sequence[dg.AssetCheckResult] = (),
+    asset_key: dg.AssetKey | None = None,
 ) -> dg.MaterializeResult:
     """The end of a step: metadata, one data version over the run's partitions, check results.
 
@@ -100,6 +106,7 @@ def result(
     """
     changed = "unchanged: nothing appended" if appended == 0 else f"{appended:,} envelopes appended"
     return dg.MaterializeResult(
+        asset_key=asset_key,
         metadata={"change": changed, "partitions": len(versions), **metadata},
         data_version=dg.DataVersion(combined_version(versions)),
         check_results=list(check_results),
