@@ -71,7 +71,7 @@ def uv_wheel(lock, system, machine):
 
 def wanted(root, groups, lock_bytes):
     """What a finished environment is for: compared with the stamp inside `.venv`."""
-    import tomllib  # noqa: PLC0415 - an old Python, which has none, must get as far as its refusal
+    import tomllib
 
     project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
     parts = {key: project.get(key) for key in ("project", "dependency-groups", "build-system")}
@@ -202,7 +202,7 @@ def announce(root, purpose, log):
 @contextlib.contextmanager
 def only_one(folder, log):
     """Two installations of one checkout run one after the other."""
-    import fcntl  # noqa: PLC0415 - Windows has none, and must get as far as its refusal
+    import fcntl
 
     with (folder / "lock").open("w") as handle:
         try:
@@ -215,7 +215,7 @@ def only_one(folder, log):
 
 def install(root, purpose, log=print):
     """Bring `.venv` to the lock with the groups of `purpose`; True if anything had to be done."""
-    import tomllib  # noqa: PLC0415
+    import tomllib
 
     venv, folder = root / ".venv", root / ".uv"
     lock_bytes = (root / "uv.lock").read_bytes()

@@ -1,8 +1,10 @@
 """One home, opened for reading and following: the logs, the read models, the registry. Opening touches no file."""
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import cached_property
+from types import TracebackType
 from typing import Any
 
 import pyarrow as pa
@@ -31,6 +33,15 @@ class Readers:
     domains: Sequence[Domain]
     _logs: dict[str, EventLog] = field(default_factory=dict)
     _heads: dict[str, Heads] = field(default_factory=dict)
+    _open: ExitStack = field(default_factory=ExitStack)
+
+    def __enter__(self) -> "Readers":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._open.close()
 
     def log(self, domain: str) -> EventLog:
         if domain not in self._logs:
@@ -40,12 +51,15 @@ class Readers:
     def heads(self, domain: str) -> Heads:
         if domain not in self._heads:
             self._heads[domain] = Heads(self.home.heads / f"{domain}.sqlite", self.log(domain))
+            self._open.callback(self._heads[domain].close)
         return self._heads[domain]
 
     @cached_property
     def registry(self) -> Registry:
         self.home.root.mkdir(parents=True, exist_ok=True)
-        return SqliteRegistry(self.home.registry)
+        registry = SqliteRegistry(self.home.registry)
+        self._open.callback(registry.close)
+        return registry
 
     @cached_property
     def queries(self) -> Queries:
@@ -56,14 +70,14 @@ class Readers:
         return self.log(domain).stats(self.heads(domain))
 
     def sinks(self, domain: str) -> list[Sink]:
-        """The followers of a domain's log: topic, search, graph."""
+        """The followers of a domain's log: topic, search, graph. For one thread, like all that is opened here."""
         definition = next(one for one in self.domains if one.name == domain)
         log = self.log(domain)
-        return [
-            Relay(SqliteTopic(self.home.topic), domain),
-            search_sink(self.home, definition, log),
-            graph_sink(self.home, definition, log),
-        ]
+        topic = SqliteTopic(self.home.topic)
+        search, graph = search_sink(self.home, definition, log), graph_sink(self.home, definition, log)
+        for opened in (topic, search, graph):
+            self._open.callback(opened.close)
+        return [Relay(topic, domain), search, graph]
 
     def status(self, domain: str) -> dict[str, FollowerStatus]:
         return status(self.log(domain), self.sinks(domain), self.registry)

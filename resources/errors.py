@@ -6,7 +6,7 @@ from typing import Any
 class SpiceError(Exception):
     """A fault with its place and what would be right.
 
-    `title` names the kind, `detail` says what is wrong and what to do, `where` is a place (file:line, field, query path),
+    `title` names the kind, `detail` says what is wrong and what to do, `where` is a place (file:line, field, path),
     `allowed` lists the accepted values. `status` is the HTTP status the gateway answers with.
     """
 

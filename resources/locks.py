@@ -1,7 +1,7 @@
 """Advisory locks of one data home: never two writers of one table.
 
-A lock is a `flock` on `<home>/locks/<name>`; the system drops it when its process ends, however it ends. The file's text says
-who holds it, so that a waiting process can name the holder.
+A lock is a `flock` on `<home>/locks/<name>`; the system drops it when its process ends, however it ends. The file's
+text says who holds it, so that a waiting process can name the holder.
 """
 
 import fcntl

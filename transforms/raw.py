@@ -88,9 +88,9 @@ def ingest(
 ) -> RawReport:
     """Bring the asked partitions of `raw/<name>` to what the file says (`[""]` for an unpartitioned dataset).
 
-    Other partitions are not touched. A partition without rows in the file becomes empty, except with `replace:
-    nothing`, where rows are only added: those of the file whose values are not in the partition yet. Raises
-    SourceError for a file that can't be read, and writes nothing then.
+    Other partitions are not touched. Of a partition without rows in the file: `replace: whole` empties it, `partition`
+    leaves it as it is. With `nothing` rows are only added: those of the file whose values are not in the partition
+    yet. Raises SourceError for a file that can't be read, and writes nothing then.
     """
     loader = _Ingest(name, dataset, source, lake, list(partitions), engine, timezone, block_bytes)
     return loader.known_file() or loader.run(progress)
@@ -132,7 +132,7 @@ class _Ingest:
         refused = sum(counted["quarantined"].values())
         if asked == set(self.partitions):
             taken = counted["taken"]
-        elif self.additive:
+        elif self.dataset.replace != "whole":
             return None  # how many of the partitions' rows are this file's is not written down
         else:
             taken = sum(self.before.rows[key] for key in self.partitions)
@@ -202,6 +202,8 @@ class _Ingest:
     def version(self, key: str, content: ContentHash) -> str:
         """The partition's data version with the rows of this file."""
         before = self.before.versions.get(key)
+        if self.dataset.replace == "partition" and content.rows == 0 and before is not None:
+            return before  # the file says nothing of this partition
         if not self.additive or before is None:
             return content.hexdigest()
         if content.rows == 0:

@@ -51,15 +51,15 @@ def _main_job(place: Home, domain: Domain) -> None:
     for name in infer_types(place, domain):
         note(f"{name}: types inferred and kept in types.lock")
     outcome = run_main_job(place, domain, None, say=note)
-    readers = open_readers(place, [domain])
-    for line in summary(readers, domain, outcome):
-        say(line)
-    say()
-    say("Questions")
-    for question in demo_of(domain_folders()[domain.name]).get("questions", []):
-        say(f"  {question['ask']['en']}")
-        for line in answer(readers.queries, question):
-            say(f"      {line}")
+    with open_readers(place, [domain]) as readers:
+        for line in summary(readers, domain, outcome):
+            say(line)
+        say()
+        say("Questions")
+        for question in demo_of(domain_folders()[domain.name]).get("questions", []):
+            say(f"  {question['ask']['en']}")
+            for line in answer(readers.queries, question):
+                say(f"      {line}")
 
 
 def _correction(place: Home, domain: Domain) -> None:

@@ -26,7 +26,7 @@ def events_asset(domain: Domain) -> dg.AssetsDefinition:
             group="events",
             kinds={"delta", "parquet"},
             description="The event log as a table, sorted by bucket and aggregate: every change of every object, "
-            "oldest first. The log itself (a chain of commit records) stays the truth; this equals it by count and digest.",
+            "oldest first. The log (a chain of commit records) stays the truth; this equals it by count and digest.",
             deps=upstream,
         ),
         check_specs=[

@@ -50,7 +50,7 @@ def object_asset(domain: Domain, object_type: ObjectType) -> dg.AssetsDefinition
             asset,
             group=f"ontology/{object_type.snake}",
             kinds={"event_store"},
-            description=f"{' · '.join(object_type.label.values()) or object_type.name}: objects from `{mapping.source}`. "
+            description=f"{' · '.join(object_type.label.values()) or object_type.name}: from `{mapping.source}`. "
             f"{object_type.description or ''}".strip(),
             deps=[mapping.source],
         ),
@@ -59,8 +59,8 @@ def object_asset(domain: Domain, object_type: ObjectType) -> dg.AssetsDefinition
                 GATES,
                 asset=key_of(asset),
                 blocking=True,
-                description="No key is missing or double, every value has its declared type. A closed gate stops the run "
-                "before anything is appended.",
+                description="No key is missing or double, every value has its declared type. A closed gate stops the "
+                "run before anything is appended.",
             )
         ],
     )

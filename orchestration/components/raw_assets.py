@@ -99,14 +99,13 @@ def _tell(stage: Any, report: RawReport) -> None:
 
 
 def _accounted(report: RawReport) -> dg.AssetCheckResult:
-    here = sum(one.rows for one in report.partitions.values())
     quarantined = sum(report.quarantined.values())
     return dg.AssetCheckResult(
         check_name=ACCOUNTED,
-        passed=here + report.rows_elsewhere + quarantined == report.rows_in_file,
+        passed=report.rows_taken + report.rows_elsewhere + quarantined == report.rows_in_file,
         metadata={
             "rows_in_file": report.rows_in_file,
-            "rows_in_partitions_of_run": here,
+            "rows_in_partitions_of_run": report.rows_taken,
             "rows_in_other_partitions": report.rows_elsewhere,
             "rows_quarantined": quarantined,
             **{f"quarantined {code}": count for code, count in report.quarantined.items()},

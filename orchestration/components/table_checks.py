@@ -1,7 +1,7 @@
 """Checks on clean and transformed tables: contracts (pandera, always blocking) and expectations (Great Expectations).
 
-One step per table evaluates all of them over the run's partitions, so that the table is read once. A result says for which
-data versions it was found; a run over the same versions gives it again without evaluating anything.
+One step per table evaluates all of them over the run's partitions, so that the table is read once. A result says for
+which data versions it was found; a run over the same versions gives it again without evaluating anything.
 """
 
 import hashlib
@@ -92,7 +92,7 @@ def _checks_of(
 
 
 def _types(domain: Domain, asset: str) -> dict[str, str]:
-    """Declared types of the table's columns: of a dataset its own, of a pipeline those of the properties made from it."""
+    """Declared types of columns: of a dataset its own, of a pipeline those of the properties made from it."""
     layer, _, name = asset.partition("/")
     if layer == "clean":
         return column_types(name, domain.datasets[name], domain.locked_types.get(name))

@@ -19,7 +19,7 @@ from importlib.metadata import files
 from pathlib import Path
 from typing import Any
 
-import duckdb  # noqa: TID253 - the bare tool to compare with
+import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv

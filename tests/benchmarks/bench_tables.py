@@ -19,7 +19,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
-import duckdb  # noqa: TID253 - the bare tool to compare with
+import duckdb
 
 from ontology_assets.model.loading import load_domain
 from resources.home import PROJECT_ROOT

@@ -50,9 +50,7 @@ def test_the_whole_log_verifies(demo: Spice) -> None:
 def test_followers_have_no_lag(demo: Spice) -> None:
     position = demo.json("events", "stats")["position"]
     status = demo.json("projection", "status")
-    assert {name: (s["position"], s["lag"]) for name, s in status.items()} == {
-        name: (position, 0) for name in ("topic", "search", "graph")
-    }
+    assert {name: (s["position"], s["lag"]) for name, s in status.items()} == dict.fromkeys(("topic", "search", "graph"), (position, 0))
 
 
 def test_an_object_has_its_typed_values_and_links(demo: Spice, oracle: Oracle) -> None:
@@ -167,7 +165,8 @@ def test_the_log_folded_by_pyarrow_alone_equals_the_answers(demo: Spice, oracle:
     )
     folded: dict[tuple[str, str], tuple[int, str]] = {}
     for kind, key, sequence, data in zip(
-        *(table[name].to_pylist() for name in ("aggregate_type", "aggregate_id", "sequence_number", "data")), strict=True
+        *(table[name].to_pylist() for name in ("aggregate_type", "aggregate_id", "sequence_number", "data")),
+        strict=True,
     ):
         if sequence > folded.get((kind, key), (0, ""))[0]:
             folded[(kind, key)] = (sequence, data)
@@ -199,7 +198,9 @@ def test_the_log_folded_by_pyarrow_alone_equals_the_answers(demo: Spice, oracle:
     ],
 )
 def test_dangling_links_are_counted_and_kept(demo: Spice, oracle: Oracle, link: str, sql: str) -> None:
-    table = ds.dataset(demo.home / "lake" / "ontology" / "flight" / "dangling", format="parquet", exclude_invalid_files=True)
+    table = ds.dataset(
+        demo.home / "lake" / "ontology" / "flight" / "dangling", format="parquet", exclude_invalid_files=True
+    )
     assert table.count_rows(filter=ds.field("link") == link) == one(oracle, sql)
 
 

@@ -8,7 +8,7 @@ import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import duckdb  # noqa: TID253 - the independent engine
+import duckdb
 import pyarrow as pa
 import pyarrow.csv
 import pytest

@@ -6,7 +6,7 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
-import duckdb  # noqa: TID253 - the oracle
+import duckdb
 import pyarrow as pa
 import pytest
 

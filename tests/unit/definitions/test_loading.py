@@ -1,4 +1,4 @@
-# ruff: noqa: E501 - a table of cases is read by line
+
 """A domain file as a whole: defaults, short forms, and every cross reference at its place."""
 
 import copy
