@@ -12,7 +12,10 @@ def main() -> int:
         print(f"== {name}", flush=True)
         if subprocess.run([sys.executable, "-m", f"tests.benchmarks.{name}"], check=False).returncode:
             failed.append(name)
-    print(f"{len(names) - len(failed)} of {len(names)} benchmarks ran" + (f"; failed: {', '.join(failed)}" if failed else ""))
+    print(
+        f"{len(names) - len(failed)} of {len(names)} benchmarks ran"
+        + (f"; failed: {', '.join(failed)}" if failed else "")
+    )
     return 1 if failed else 0
 
 

@@ -23,7 +23,10 @@ SCALE = float(os.environ.get("SPICE_BENCH_SCALE", "1"))
 
 
 def figure(name: str, value: float, unit: str, target: str = "") -> None:
-    print(json.dumps({"bench": "job", "figure": name, "value": round(value, 3), "unit": unit, "target": target}), flush=True)
+    print(
+        json.dumps({"bench": "job", "figure": name, "value": round(value, 3), "unit": unit, "target": target}),
+        flush=True,
+    )
 
 
 def spice(home: Path, *arguments: str, project: Path = PROJECT_ROOT) -> Measured:

@@ -50,7 +50,9 @@ def test_the_whole_log_verifies(demo: Spice) -> None:
 def test_followers_have_no_lag(demo: Spice) -> None:
     position = demo.json("events", "stats")["position"]
     status = demo.json("projection", "status")
-    assert {name: (s["position"], s["lag"]) for name, s in status.items()} == dict.fromkeys(("topic", "search", "graph"), (position, 0))
+    assert {name: (s["position"], s["lag"]) for name, s in status.items()} == dict.fromkeys(
+        ("topic", "search", "graph"), (position, 0)
+    )
 
 
 def test_an_object_has_its_typed_values_and_links(demo: Spice, oracle: Oracle) -> None:

@@ -33,7 +33,9 @@ def oracle() -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect()
     for name in ("sales", "shops"):
         path = BAKERY / "sources" / f"{name}.csv"
-        connection.execute(f"CREATE TABLE {name} AS SELECT * FROM read_csv('{path}', header=true, nullstr='-', all_varchar=true)")
+        connection.execute(
+            f"CREATE TABLE {name} AS SELECT * FROM read_csv('{path}', header=true, nullstr='-', all_varchar=true)"
+        )
     return connection
 
 
@@ -58,7 +60,10 @@ def test_its_objects_are_counted_as_duckdb_counts_them(bakery: Spice, oracle: du
     assert counts["Sale"] == rows(oracle, f"SELECT count(*) FROM {good_sales(oracle)}")[0][0]
     assert counts["Shop"] == rows(oracle, "SELECT count(*) FROM shops")[0][0]
     months = "SELECT count(DISTINCT (date_trunc('month', sold_on), city, street))"
-    assert counts["ShopMonth"] == rows(oracle, f"{months} FROM {good_sales(oracle)} WHERE product IN ('bread','cake')")[0][0]
+    assert (
+        counts["ShopMonth"]
+        == rows(oracle, f"{months} FROM {good_sales(oracle)} WHERE product IN ('bread','cake')")[0][0]
+    )
 
 
 def test_its_pipeline_with_window_and_pivot_equals_duckdb(bakery: Spice, oracle: duckdb.DuckDBPyConnection) -> None:
@@ -84,9 +89,9 @@ def test_a_link_by_a_key_of_two_parts_is_followed_both_ways(bakery: Spice, oracl
         "hops": [{"link": "sales", "fields": ["receipt"]}],
     }
     answer = bakery.json("graph", "-", stdin=json.dumps(document))
-    expected = rows(
-        oracle, f"SELECT count(*) FROM {good_sales(oracle)} WHERE city = '{city}' AND street = '{street}'"
-    )[0][0]
+    expected = rows(oracle, f"SELECT count(*) FROM {good_sales(oracle)} WHERE city = '{city}' AND street = '{street}'")[
+        0
+    ][0]
     assert sum(node["type"] == "Sale" for node in answer["nodes"]) == expected
 
 

@@ -1,4 +1,3 @@
-
 """A domain file as a whole: defaults, short forms, and every cross reference at its place."""
 
 import copy
