@@ -1,11 +1,13 @@
 """Runs from outside the Dagster UI: the same job, the same instance, in a child process that ends with its memory.
 
-The gateway never imports the code location; it starts `python -m orchestration.launch`.
+The gateway never imports the code location; it starts `python -m orchestration`.
 """
 
 import os
+import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import orjson
@@ -15,6 +17,7 @@ from resources.home import PROJECT_ROOT, Home
 from resources.instance import ensure_instance
 
 STAGES_FILE = "last-run-stages.json"
+STOP_SECONDS = 20.0
 
 
 def run_job(home: Home, job: str, partitions: str | None, *, bars: bool) -> dict[str, object]:
@@ -23,16 +26,18 @@ def run_job(home: Home, job: str, partitions: str | None, *, bars: bool) -> dict
     Raises SpiceError with the failures' texts when the run failed.
     """
     ensure_instance(home)
-    command = [sys.executable, "-m", "orchestration.launch", job, "--home", str(home.root)]
+    command = [sys.executable, "-m", "orchestration", job, "--home", str(home.root)]
     command += ["--partitions", partitions] if partitions else []
     command += ["--bars"] if bars else []
     environment = {**os.environ, "SPICE_HOME": str(home.root), "DAGSTER_HOME": str(home.dagster)}
-    done = subprocess.run(command, cwd=PROJECT_ROOT, env=environment, stdout=subprocess.PIPE, check=False)  # noqa: S603
-    line = done.stdout.strip().splitlines()[-1] if done.stdout.strip() else b""
+    with subprocess.Popen(command, cwd=PROJECT_ROOT, env=environment, stdout=subprocess.PIPE) as process:  # noqa: S603
+        output = _output(process)
+    line = output.strip().splitlines()[-1] if output.strip() else b""
     if not line:
         raise SpiceError(
             "Run ended early",
-            f"The run's process ended with status {done.returncode}; see the lines above.",
+            f"The run's process ended with status {process.returncode}; see the lines above. What it had written is "
+            "kept; run again to complete it.",
             status=500,
         )
     outcome: dict[str, object] = orjson.loads(line)
@@ -41,6 +46,25 @@ def run_job(home: Home, job: str, partitions: str | None, *, bars: bool) -> dict
         texts = failures if isinstance(failures, list) else ["see the run in the Dagster UI"]
         raise SpiceError("Run failed", "\n".join(texts), where=f"run {outcome.get('run_id')}", status=500)
     return outcome
+
+
+def _output(process: subprocess.Popen[bytes]) -> bytes:
+    """What the run's process prints. It ends with this one: Ctrl-C reaches both, SIGTERM is handed on.
+
+    A run that is told to stop needs a moment to say so in the instance, which is waited for; a second Ctrl-C kills it.
+    """
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, lambda _number, _frame: process.terminate())
+    try:
+        return process.communicate()[0]
+    except KeyboardInterrupt:
+        sys.stderr.write("Stopping the run ...\n")
+        try:
+            process.communicate(timeout=STOP_SECONDS)
+        except (KeyboardInterrupt, subprocess.TimeoutExpired):
+            process.kill()
+        sys.stderr.write("Stopped. What was written is kept; run again to complete it.\n")
+        raise
 
 
 def stages_file(home: Home) -> Path:

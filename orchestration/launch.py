@@ -1,4 +1,4 @@
-"""`python -m orchestration.launch JOB`: one run of a job in this process, in the same instance as the Dagster UI.
+"""`python -m orchestration JOB`: one run of a job in this process, in the same instance as the Dagster UI.
 
 The run is created as the UI's button creates it (job, location, tags of the partition range), so the UI shows it, links
 it to its job and counts its partitions; only the process differs. Prints one JSON line: run id, job, success, seconds.
@@ -113,7 +113,3 @@ def main() -> int:
     outcome = launch(Home(Path(options.home)), options.job, options.partitions, bars=options.bars)
     sys.stdout.write(json.dumps(outcome) + "\n")
     return 0 if outcome["success"] else 1
-
-
-if __name__ == "__main__":
-    sys.exit(main())

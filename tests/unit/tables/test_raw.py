@@ -115,11 +115,23 @@ def test_partitions_that_are_not_asked_for_are_not_touched(tmp_path: Path) -> No
     assert list(report.partitions) == ["2024-01-02"]
 
 
-def test_a_partition_without_rows_in_the_file_becomes_empty(tmp_path: Path) -> None:
-    run(tmp_path, ROWS, replace="partition")
-    report = run(tmp_path, HEADER + "1,2024-01-01,10\n3,2024-01-01,007\n", replace="partition")
+ONE_DAY = HEADER + "1,2024-01-01,10\n3,2024-01-01,007\n"
+
+
+def test_with_replace_whole_a_partition_without_rows_in_the_file_becomes_empty(tmp_path: Path) -> None:
+    run(tmp_path, ROWS, replace="whole")
+    report = run(tmp_path, ONE_DAY, replace="whole")
     assert changed(report) == ["2024-01-02"]
     assert report.partitions["2024-01-02"].rows == 0
+
+
+def test_with_replace_partition_one_that_the_file_says_nothing_of_stays(tmp_path: Path) -> None:
+    run(tmp_path, ROWS, replace="partition")
+    report = run(tmp_path, ONE_DAY, replace="partition")
+    assert changed(report) == []
+    assert report.partitions["2024-01-02"].rows == 1
+    assert (report.rows_in_file, report.rows_taken, report.rows_elsewhere) == (2, 2, 0)
+    assert stored(tmp_path, "id") == [("1",), ("2",), ("3",)]
 
 
 def test_with_replace_nothing_rows_are_only_added_and_only_once(tmp_path: Path) -> None:
