@@ -168,7 +168,7 @@ class LocalWriter(TableWriter):
                 create_table_with_add_actions(
                     folder.absolute().as_uri(),
                     Schema.from_arrow(self._schema),
-                    self._add_actions(),
+                    self._offered(),
                     partition_by=by,
                     configuration=CONFIGURATION,
                     commit_properties=properties,
@@ -176,22 +176,25 @@ class LocalWriter(TableWriter):
             else:
                 opened = self._lake.open(self._table)
                 self._check_partitioning(opened)
+                schema = Schema.from_arrow(self._next_schema(opened, replaced))
                 opened.create_write_transaction(
-                    [*self._add_actions()],
+                    [*self._offered()],
                     "append" if replaced is None else "overwrite",
-                    Schema.from_arrow(self._next_schema(opened, replaced)),
+                    schema,
                     by,
                     [(self._column, "in", list(replaced))] if replaced is not None and self._column else None,
                     commit_properties=properties,
                 )
         except DeltaError as error:
             raise LakeConflictError(self._table, f"the commit was refused ({error}).") from error
-        self._files = []
 
-    def _add_actions(self) -> "list[AddAction]":
+    def _offered(self) -> "list[AddAction]":
+        """The files for the commit, whose they are from now on: an exception does not say that it was refused (Ctrl-C
+        may come right after it), so they are not discarded any more. `prune` removes files that no commit names."""
         from deltalake.transaction import AddAction
 
         now = int(time.time() * 1000)
+        files, self._files = self._files, []
         return [
             AddAction(
                 file.path,
@@ -201,7 +204,7 @@ class LocalWriter(TableWriter):
                 data_change=True,
                 stats=json.dumps({"numRecords": file.rows}),
             )
-            for file in self._files
+            for file in files
         ]
 
     def _check_partitioning(self, opened: "DeltaTable") -> None:
