@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import orjson
 
@@ -40,7 +41,9 @@ def run_job(home: Home, job: str, partitions: str | None, *, bars: bool) -> dict
             "kept; run again to complete it.",
             status=500,
         )
-    outcome: dict[str, object] = orjson.loads(line)
+    outcome: dict[str, Any] = orjson.loads(line)
+    if "problem" in outcome:
+        raise SpiceError.of(outcome["problem"])
     if not outcome.get("success"):
         failures = outcome.get("failures")
         texts = failures if isinstance(failures, list) else ["see the run in the Dagster UI"]

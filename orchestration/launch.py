@@ -1,7 +1,8 @@
 """`python -m orchestration JOB`: one run of a job in this process, in the same instance as the Dagster UI.
 
 The run is created as the UI's button creates it (job, location, tags of the partition range), so the UI shows it, links
-it to its job and counts its partitions; only the process differs. Prints one JSON line: run id, job, success, seconds.
+it to its job and counts its partitions; only the process differs. Prints one JSON line: run id, job, success, seconds,
+or the problem because of which there is no run.
 """
 
 import argparse
@@ -110,6 +111,9 @@ def main() -> int:
     parser.add_argument("--partitions")
     parser.add_argument("--bars", action="store_true", help="draw a progress bar per stage on stderr")
     options = parser.parse_args()
-    outcome = launch(Home(Path(options.home)), options.job, options.partitions, bars=options.bars)
+    try:
+        outcome = launch(Home(Path(options.home)), options.job, options.partitions, bars=options.bars)
+    except SpiceError as error:  # asked for what there is not; faults within the run are in its outcome
+        outcome = {"success": False, "problem": error.problem()}
     sys.stdout.write(json.dumps(outcome) + "\n")
     return 0 if outcome["success"] else 1

@@ -21,8 +21,9 @@ class SpiceError(Exception):
     def text(self) -> str:
         """One paragraph for a terminal: place, title, detail, allowed values."""
         place = f"{self.where}: " if self.where else ""
+        detail = self.detail if self.detail.endswith((".", "?", "!")) else f"{self.detail}."
         allowed = f" Allowed: {', '.join(self.allowed)}." if self.allowed else ""
-        return f"{place}{self.title}: {self.detail}{allowed}"
+        return f"{place}{self.title}: {detail}{allowed}"
 
     def problem(self) -> dict[str, Any]:
         """The problem document (RFC 9457), with our two extension members."""
@@ -37,3 +38,9 @@ class SpiceError(Exception):
         if self.allowed is not None:
             document["allowed"] = self.allowed
         return document
+
+    @classmethod
+    def of(cls, problem: dict[str, Any]) -> "SpiceError":
+        """The error of a problem document that another process gave."""
+        members = {name: problem.get(name) for name in ("where", "allowed")}
+        return cls(problem["title"], problem["detail"], status=problem["status"], **members)
