@@ -7,6 +7,7 @@ or the problem because of which there is no run.
 
 import argparse
 import json
+import re
 import sys
 import time
 from pathlib import Path
@@ -32,6 +33,8 @@ from resources.instance import open_instance
 
 STAGES_FILE = "last-run-stages.json"
 """In `<home>/logs`: rows and seconds of each stage of the last run, for the summary of `spice demo`."""
+OURS = re.compile(r"(?:resources|transforms|ontology_assets|orchestration)\.[\w.]+: ")
+"""How Python begins the text of an error of ours."""
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 """The terminal shows progress and the reason of a failure; the run's whole log is in the UI."""
 RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
@@ -86,11 +89,15 @@ def launch(home: Home, job_name: str, partitions: str | None, *, bars: bool) -> 
 
 
 def _reason(event: dg.DagsterEvent) -> str:
-    """Step and reason in words: the innermost cause, which for our own errors is the whole message."""
+    """Step and reason in words: our own error's text, which is made for people, else the innermost cause."""
     error = event.step_failure_data.error
-    while error is not None and error.cause is not None:
+    text = "no reason given"
+    while error is not None:
+        text = error.message.strip()
+        if found := OURS.match(text):
+            text = text[found.end() :]
+            break
         error = error.cause
-    text = error.message.strip() if error is not None else "no reason given"
     return f"{event.step_key}: {text}"
 
 

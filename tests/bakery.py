@@ -80,30 +80,59 @@ class Workshop:
         return readers
 
 
-class RunServer:
-    """Runs of the bakery's job in children of one prepared process (tests/run_server.py): one to two seconds each."""
+class Server:
+    """A prepared process that does what is asked of it line by line: Python and its imports are started once."""
 
-    def __init__(self, project: Path, *, rules: bool) -> None:
-        self._server = subprocess.Popen(
-            [sys.executable, str(Path(__file__).parent / "run_server.py"), *(["--rules"] if rules else [])],
+    def __init__(self, script: str, project: Path, *options: str, home: Path | None = None) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, str(Path(__file__).parent / script), *options],
             cwd=project,
-            env={**os.environ, "PYTHONPATH": str(project)},
+            env={**os.environ, "PYTHONPATH": str(project), **({"SPICE_HOME": str(home)} if home else {})},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
         )
 
-    def run(self, home: Path, *, point: str = "", partitions: str | None = None) -> Ran:
-        assert self._server.stdin is not None
-        assert self._server.stdout is not None
-        request = {"home": str(home), "job": NAME, "point": point, "partitions": partitions}
-        self._server.stdin.write(json.dumps(request) + "\n")
-        self._server.stdin.flush()
-        answer = json.loads(self._server.stdout.readline())
-        return Ran(answer["status"], answer["outcome"] or {})
+    def ask(self, request: dict[str, Any]) -> dict[str, Any]:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps(request) + "\n")
+        self._process.stdin.flush()
+        answer: dict[str, Any] = json.loads(self._process.stdout.readline())
+        return answer
 
     def close(self) -> None:
-        self._server.communicate()
+        self._process.communicate()
+
+
+class RunServer(Server):
+    """Runs of the bakery's job in children of one process (tests/run_server.py): one to two seconds each."""
+
+    def __init__(self, project: Path, *, rules: bool) -> None:
+        super().__init__("run_server.py", project, *(["--rules"] if rules else []))
+
+    def run(self, home: Path, *, point: str = "", partitions: str | None = None) -> Ran:
+        answer = self.ask({"home": str(home), "job": NAME, "point": point, "partitions": partitions})
+        return Ran(answer["status"], answer["outcome"] or {})
+
+
+@dataclass(frozen=True)
+class Answered:
+    """What one command did: exit status and both outputs."""
+
+    status: int
+    out: str
+    err: str
+
+
+class CommandLine(Server):
+    """`spice` on one home, many times in one process (tests/cli_server.py)."""
+
+    def __init__(self, project: Path, home: Path) -> None:
+        super().__init__("cli_server.py", project, home=home)
+
+    def call(self, *arguments: str, stdin: str = "") -> Answered:
+        return Answered(**self.ask({"arguments": list(arguments), "stdin": stdin}))
 
 
 def workshop(folder: Path, *, rules: bool = True) -> Workshop:
