@@ -24,7 +24,12 @@ def _queries(home: str | None) -> Queries:
 @app.command()
 def count(type_name: TypeOption = None, home: HomeOption = None, json: JsonOption = False) -> None:
     """Live objects by type."""
-    counts = _queries(home).counts(type_name)
+    place = home_of(home)
+    # A domain that was never run has nothing to count, and nothing to complain of.
+    counted = (
+        domains() if type_name else [one for one in domains() if open_readers(place, [one]).log(one.name).end().n >= 0]
+    )
+    counts = open_readers(place, counted).queries.counts(type_name)
     if json:
         print_json(counts)
     else:

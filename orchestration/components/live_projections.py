@@ -124,6 +124,9 @@ def _follow(
 
 
 def _publish(runtime: Runtime, projection: str, end: Followed, run_id: str) -> int:
+    """The envelope in the domain's own log; a domain without a log has nothing that was caught up with."""
+    if not end.target:
+        return 0
     return publish(
         runtime.log(end.domain),
         runtime.heads(end.domain),
