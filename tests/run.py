@@ -29,9 +29,9 @@ class Group:
 
 
 GROUPS = (
-    Group("main", ("unit", "contracts", "embedded"), 360),
-    Group("kills", ("kills",), 180),
-    Group("docs", ("docs",), 60),
+    Group("main", ("unit", "contracts", "embedded"), 600),
+    Group("kills", ("kills",), 720),
+    Group("docs", ("docs",), 360),
 )
 
 
