@@ -67,13 +67,13 @@ ROW_FAULTS = {
 
 
 def shelf(folder: Path) -> Path:
-    """A domain with a dataset and an object type for every fault, all of the same three columns."""
+    """A domain with a dataset for every fault, all of the same three columns, and things made of some of them."""
     lines = ["spice: 1", "domain: shelf", "datasets:"]
     suffixes = {name: fault.suffix for name, fault in FAULTS.items()} | dict.fromkeys(ROW_FAULTS, ".csv")
     lines += [f"  {name}: {{file: {name}{suffix}}}" for name, suffix in suffixes.items()]
     lines += ["object_types:"]
     properties = "{city: {type: string}, street: {type: string}, name: {type: string}}"
-    titles = {name: name.title().replace("_", "") for name in suffixes}
+    titles = {name: name.title().replace("_", "") for name in ("unknown_file", "changed_header", *ROW_FAULTS)}
     lines += [f"  {one}: {{key: [city, street], title: name, properties: {properties}}}" for one in titles.values()]
     lines += ["mappings:", *(f"  {title}: {{from: clean/{name}}}" for name, title in titles.items())]
     folder.mkdir()
@@ -100,7 +100,7 @@ def holding(spice: Spice) -> dict[str, Any]:
     tables = {
         table: dict(lake.versions(table))
         for table in lake.tables()
-        if not table.startswith("events/") and not table.split("/")[1] in ROW_FAULTS
+        if not table.startswith("events/") and table.split("/")[1] not in ROW_FAULTS
     }
     return {"position": readers.log("shelf").end().position, "tables": tables, "counts": readers.queries.counts()}
 
