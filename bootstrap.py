@@ -174,6 +174,7 @@ def sync_environment(root, given):
         UV_PROJECT_ENVIRONMENT=str(root / ".venv"),
         UV_CACHE_DIR=str(root / ".uv" / "cache"),
         UV_PYTHON_DOWNLOADS="never",
+        UV_COMPILE_BYTECODE="1",  # else the first run pays for it
         UV_NO_PROGRESS=given.get("UV_NO_PROGRESS", "" if sys.stderr.isatty() else "1"),
         TMPDIR=str(root / ".uv" / "tmp"),
     )
