@@ -4,6 +4,7 @@ from functools import cache
 from pathlib import Path
 
 from ontology_assets.model.definitions import Domain
+from ontology_assets.model.layout import check_together
 from ontology_assets.model.loading import load_domain
 from resources.errors import SpiceError
 from resources.home import PROJECT_ROOT
@@ -18,7 +19,10 @@ def domain_folders() -> dict[str, Path]:
 
 
 def domains() -> list[Domain]:
-    return [load_domain(folder) for folder in domain_folders().values()]
+    """All of them. Raises SpiceError where two make assets of the same name."""
+    found = [load_domain(folder) for folder in domain_folders().values()]
+    check_together(found)
+    return found
 
 
 def the_domain(name: str | None) -> Domain:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from gateway.cli.common import DomainOption, HomeOption, home_of, say
-from gateway.domains import DEFS, the_domain
+from gateway.domains import DEFS, domains, the_domain
 from ontology_assets.model.loading import load_domain
 
 app = typer.Typer(no_args_is_help=True, help="Definition files.")
@@ -15,6 +15,8 @@ app = typer.Typer(no_args_is_help=True, help="Definition files.")
 @app.command()
 def check(folder: Annotated[Path | None, typer.Argument(help="Folder of one domain; default: all.")] = None) -> None:
     """Read every definition file and name each fault with file, line, field and what is allowed."""
+    if folder is None:
+        domains()  # also against each other
     folders = [folder] if folder else [file.parent for file in sorted(DEFS.glob("*/domain.yaml"))]
     for place in folders:
         domain = load_domain(place)

@@ -1,6 +1,9 @@
 """How a domain is laid out as assets: their names, what they read, and what they are partitioned by."""
 
+from collections.abc import Sequence
+
 from ontology_assets.model.definitions import Domain
+from resources.errors import SpiceError
 from transforms.definitions import DayPartition
 
 
@@ -61,3 +64,17 @@ def partitioning_of(domain: Domain, asset: str) -> DayPartition | None:
 def type_named(domain: Domain, snake: str) -> str:
     """The object type whose assets are named `ontology/<snake>/...`."""
     return next(name for name, object_type in domain.object_types.items() if object_type.snake == snake)
+
+
+def check_together(domains: Sequence[Domain]) -> None:
+    """Raise SpiceError where two domains make an asset of the same name: datasets, pipelines and types share one space."""
+    taken: dict[str, str] = {}
+    for domain in domains:
+        for asset in asset_names(domain):
+            other = taken.setdefault(asset, domain.name)
+            if other != domain.name:
+                raise SpiceError(
+                    "Name taken",
+                    f"the domains {other} and {domain.name} both make the asset {asset}; give one of the two another name.",
+                    where=f"orchestration/defs/{domain.name}/domain.yaml",
+                )
