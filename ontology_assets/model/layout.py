@@ -67,7 +67,7 @@ def type_named(domain: Domain, snake: str) -> str:
 
 
 def check_together(domains: Sequence[Domain]) -> None:
-    """Raise SpiceError where two domains make an asset of the same name: datasets, pipelines and types share one space."""
+    """Raise SpiceError where two domains make one asset: datasets, pipelines and types share one space of names."""
     taken: dict[str, str] = {}
     for domain in domains:
         for asset in asset_names(domain):
@@ -75,6 +75,7 @@ def check_together(domains: Sequence[Domain]) -> None:
             if other != domain.name:
                 raise SpiceError(
                     "Name taken",
-                    f"the domains {other} and {domain.name} both make the asset {asset}; give one of the two another name.",
+                    f"the domains {other} and {domain.name} both make the asset {asset}; "
+                    "give one of the two another name.",
                     where=f"orchestration/defs/{domain.name}/domain.yaml",
                 )
