@@ -4,7 +4,7 @@ The one place that makes them. "Is it there already" is answered by the latest e
 the heads, never by a counter; its id is derived from what it says, so a repeated run appends nothing.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -153,3 +153,24 @@ def details_of(version: AssetVersion) -> dict[str, Any]:
     """All properties that an envelope carries."""
     properties: dict[str, Any] = orjson.loads(version.data)["state"]["properties"]
     return properties
+
+
+def new_partitions(heads: Heads, asset: str, versions: Mapping[str, str]) -> list[str]:
+    """The partitions of these data versions that have no envelope with theirs yet."""
+    known = heads.asset_versions(asset)
+    return [name for name, version in versions.items() if is_new(Materialization(asset, name, version), known)]
+
+
+def versions_of(heads: Heads, asset: str) -> dict[str, str]:
+    """The latest data version of each partition of an asset."""
+    return {partition: one.data_version for partition, one in heads.asset_versions(asset).items()}
+
+
+def counts_of(heads: Heads, asset: str, partitions: Container[str]) -> dict[str, int]:
+    """Totals of the counts in the latest envelopes of these partitions."""
+    totals: dict[str, int] = {}
+    for partition, one in heads.asset_versions(asset).items():
+        if partition in partitions:
+            for name, count in rows_of(one).items():
+                totals[name] = totals.get(name, 0) + count
+    return totals

@@ -7,7 +7,6 @@ or the problem because of which there is no run.
 
 import argparse
 import json
-import re
 import sys
 import time
 from pathlib import Path
@@ -24,6 +23,7 @@ from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 from dagster._core.utils import make_new_run_id
 
 from orchestration.definitions import LOCATION, build_defs
+from orchestration.failures import failures
 from orchestration.progress import process_clock
 from orchestration.runtime import Runtime
 from resources import cli_runs
@@ -33,8 +33,6 @@ from resources.instance import open_instance
 
 STAGES_FILE = "last-run-stages.json"
 """In `<home>/logs`: rows and seconds of each stage of the last run, for the summary of `spice demo`."""
-OURS = re.compile(r"(?:resources|transforms|ontology_assets|orchestration)\.[\w.]+: ")
-"""How Python begins the text of an error of ours."""
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 """The terminal shows progress and the reason of a failure; the run's whole log is in the UI."""
 RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
@@ -84,21 +82,8 @@ def launch(home: Home, job_name: str, partitions: str | None, *, bars: bool) -> 
             "job": job_name,
             "success": result.success,
             "seconds": round(time.monotonic() - started, 3),
-            "failures": [_reason(event) for event in result.all_events if event.is_step_failure],
+            "failures": failures(result.all_events),
         }
-
-
-def _reason(event: dg.DagsterEvent) -> str:
-    """Step and reason in words: our own error's text, which is made for people, else the innermost cause."""
-    error = event.step_failure_data.error
-    text = "no reason given"
-    while error is not None:
-        text = error.message.strip()
-        if found := OURS.match(text):
-            text = text[found.end() :]
-            break
-        error = error.cause
-    return f"{event.step_key}: {text}"
 
 
 def _origin(job_name: str) -> RemoteJobOrigin:

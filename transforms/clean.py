@@ -22,7 +22,7 @@ from transforms.csv_source import RESERVED
 from transforms.definitions import Dataset
 from transforms.placement import Engine
 from transforms.quarantine import Origin, Spoilt
-from transforms.raw import PartitionVersion
+from transforms.raw import PartitionVersion, RowsLost
 from transforms.text_forms import expected
 from transforms.typed_values import Typer
 from transforms.types import parse_type
@@ -195,7 +195,7 @@ class _Clean:
         out, refused = self.lake.state(self.target), self.lake.rows(self.refused)
         for key in versions:
             if rows[key] != out.rows[key] + refused[key]:
-                raise SpiceError(
+                raise RowsLost(
                     "Rows lost",
                     f"partition {key or '(whole)'}: {rows[key]:,} rows in, {out.rows[key]:,} out, {refused[key]:,} in "
                     "quarantine. Nothing downstream may use this; please report it.",

@@ -34,6 +34,12 @@ ROW_COLUMNS = ("_source_file", "_source_sha256", "_row", "_line")
 Progress = Callable[[int], None]
 
 
+class RowsLost(SpiceError):
+    """The rows that came in are not the rows that are in the table and in quarantine."""
+
+    kind = "urn:spice:rows-lost"
+
+
 @dataclass(frozen=True)
 class PartitionVersion:
     """A partition after the call: its data version, its rows, and whether this call wrote it."""
@@ -256,7 +262,7 @@ class _Ingest:
         written = self.additive or all(after.rows[key] == found.hashes[key].rows for key in changed)
         total = found.taken + found.elsewhere + refused
         if not written or total != found.records or refused != sum(found.quarantined.values()):
-            raise SpiceError(
+            raise RowsLost(
                 "Rows lost",
                 f"{found.records:,} rows in the file, {found.taken:,} in the asked partitions, {found.elsewhere:,} in "
                 f"others, {refused:,} in quarantine. Nothing downstream may use this; please report it.",

@@ -60,7 +60,7 @@ class Gate:
 
 
 class GateFailed(SpiceError):
-    """Rows that can't be objects. Nothing was appended."""
+    """Rows that can't be objects. Nothing of their partitions was appended."""
 
     kind = "spice:gate-failed"
 
@@ -72,9 +72,9 @@ class GateFailed(SpiceError):
         ]
         super().__init__(
             "No objects were made",
-            f"{'. '.join(lines)}. Nothing was appended; correct the source or the mapping and run again.",
+            f"{'. '.join(lines)}. Nothing of these partitions was appended; correct the source or the mapping and run "
+            "again.",
             where=object_type,
-            allowed=sorted({sample.reason for gate in gates for sample in gate.samples}),
         )
 
 

@@ -91,7 +91,7 @@ def check_links(object_type: ObjectType, rows: pa.Table, partitions: Sequence[st
         resolved = pc.fill_null(flat(exist).take(encoded.indices), False)  # noqa: FBT003 - Arrow's signature
         lost = pc.and_(targets.is_valid(), pc.invert(resolved))
         marked = pa.table({"partition": rows["partition"], "to_id": targets, "lost": lost})
-        counts += _counts(name, link, marked, partitions)
+        counts += _counts(name, link, marked, resolved, partitions)
         found = rows.filter(lost)
         tables.append(_dangling(name, link, found))
         if link.dangling == "fail":
@@ -105,20 +105,22 @@ def check_links(object_type: ObjectType, rows: pa.Table, partitions: Sequence[st
     return LinkReport(tuple(counts), pa.concat_tables(tables), gates)
 
 
-def _counts(name: str, link: Link, marked: pa.Table, partitions: Sequence[str]) -> list[LinkCount]:
-    """`marked`: partition, to_id and whether it is lost, one row an object."""
-    none, dangling = marked["to_id"].is_null().cast(pa.int64()), marked["lost"].cast(pa.int64())
-    table = pa.table({"partition": marked["partition"], "none": none, "dangling": dangling})
-    grouped = table.group_by("partition").aggregate([([], "count_all"), ("none", "sum"), ("dangling", "sum")])
+def _counts(name: str, link: Link, marked: pa.Table, resolved: pa.Array, partitions: Sequence[str]) -> list[LinkCount]:
+    """`marked`: partition, to_id and whether it is lost, one row an object. Each outcome is counted for itself, so that
+    their sum can be checked."""
+    kinds = {"none": marked["to_id"].is_null(), "resolved": resolved, "dangling": marked["lost"]}
+    table = pa.table(
+        {"partition": marked["partition"], **{kind: mask.cast(pa.int64()) for kind, mask in kinds.items()}}
+    )
+    grouped = table.group_by("partition").aggregate([([], "count_all"), *((kind, "sum") for kind in kinds)])
     by_partition = {row["partition"]: row for row in grouped.to_pylist()}
     samples = _samples(marked)
     result = []
     for partition in partitions:
-        row = by_partition.get(partition, {"count_all": 0, "none_sum": 0, "dangling_sum": 0})
-        total, none, dangling = row["count_all"], row["none_sum"], row["dangling_sum"]
-        resolved = total - none - dangling
+        row = by_partition.get(partition) or dict.fromkeys(("count_all", *(f"{kind}_sum" for kind in kinds)), 0)
+        none, found, dangling = (row[f"{kind}_sum"] for kind in kinds)
         sample = tuple(samples.get(partition, ()))
-        result.append(LinkCount(partition, name, link.to, total, none, resolved, dangling, sample))
+        result.append(LinkCount(partition, name, link.to, row["count_all"], none, found, dangling, sample))
     return result
 
 

@@ -4,7 +4,7 @@ Nothing is compared or decided here (`ontology_assets.objectify.decide`), and ro
 the gates before their states are made.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -38,14 +38,9 @@ def states_of(object_type: ObjectType, types: Mapping[str, ObjectType], mapped: 
     `types` holds the link targets by name; `mapped` has a column per property, and `_partition`, `_row`, `_line`,
     `_source_file`, `_occurred_at` where known. Raises GateFailed with every row that can't be an object.
     """
-    rows = conformed(object_type, mapped)
-    failed = [gate for gate in check_rows(object_type, rows) if gate.count]
-    if failed:
-        raise GateFailed(object_type.name, failed)
+    rows = _passed(object_type, conformed(object_type, mapped))
     ids = _ids(object_type, rows)
-    duplicates = check_keys(object_type, rows, ids)
-    if duplicates.count:
-        raise GateFailed(object_type.name, [duplicates])
+    _check_keys(object_type, rows, ids)
     links = link_ids(object_type, types, rows)
     properties = {name: (rows[name], declared.parsed) for name, declared in object_type.properties.items()}
     states = state_column(properties, links, rows.num_rows)
@@ -61,6 +56,34 @@ def states_of(object_type: ObjectType, types: Mapping[str, ObjectType], mapped: 
     for name, targets in links.items():
         table = table.append_column(LINK + name, targets)
     return table
+
+
+def check_gates(object_type: ObjectType, chunks: Iterable[pa.Table]) -> None:
+    """Raises GateFailed where `states_of` would for any of these mapped tables, and where a key is in two of them.
+
+    A load in several chunks asks this first: what a later chunk's gate stops, an earlier one must not have appended.
+    """
+    seen = []
+    for mapped in chunks:
+        rows = _passed(object_type, conformed(object_type, mapped))
+        origin = {name: rows[name] for name in (SOURCE_FILE, LINE, ROW) if name in rows.column_names}
+        seen.append(pa.table({"id": _ids(object_type, rows), **origin}))
+    if seen:
+        every = pa.concat_tables(seen).combine_chunks()
+        _check_keys(object_type, every, flat(every["id"]))
+
+
+def _passed(object_type: ObjectType, rows: pa.Table) -> pa.Table:
+    failed = [gate for gate in check_rows(object_type, rows) if gate.count]
+    if failed:
+        raise GateFailed(object_type.name, failed)
+    return rows
+
+
+def _check_keys(object_type: ObjectType, rows: pa.Table, ids: pa.Array) -> None:
+    duplicates = check_keys(object_type, rows, ids)
+    if duplicates.count:
+        raise GateFailed(object_type.name, [duplicates])
 
 
 def link_rows(object_type: ObjectType, types: Mapping[str, ObjectType], mapped: pa.Table) -> pa.Table:

@@ -6,14 +6,23 @@ import dagster as dg
 
 from ontology_assets.materializations import DATASET_VERSION_PUBLISHED, publish
 from ontology_assets.model.definitions import Domain
-from orchestration.components.common import asset_options, event_metadata, key_of, result, writing
+from orchestration.components.common import (
+    altered,
+    asset_options,
+    event_metadata,
+    key_of,
+    result,
+    told_by_check,
+    writing,
+)
 from orchestration.components.metadata import column_schema, markdown_table
 from orchestration.components.partitions import keys_of_run
 from orchestration.runtime import Runtime
-from resources.lake.base import Lake
+from resources.lake.base import Lake, LakeDamagedError
 from resources.spark import session
 from transforms.clean import CleanReport, clean
 from transforms.quarantine import quarantined_rows
+from transforms.raw import RowsLost
 from transforms.types_lock import column_types
 
 ACCOUNTED = "rows_accounted"
@@ -42,6 +51,7 @@ def clean_asset(domain: Domain, name: str) -> dg.AssetsDefinition:
             dg.AssetCheckSpec(NO_QUARANTINE, asset=key_of(asset), description="No row of the run is in quarantine."),
         ],
     )
+    @told_by_check(asset, lambda fault: ACCOUNTED if isinstance(fault, RowsLost | LakeDamagedError) else None)
     def cleaned(context: dg.AssetExecutionContext, runtime: Runtime) -> dg.MaterializeResult:
         keys = keys_of_run(context, dataset.partition)
         types = column_types(name, dataset, domain.locked_types.get(name))
@@ -93,6 +103,9 @@ def _changed(report: CleanReport) -> list[str]:
 
 def _checks(lake: Lake, name: str, keys: list[str], report: CleanReport) -> list[dg.AssetCheckResult]:
     quarantined = sum(report.quarantined.values())
+    held = {table: lake.count(table, partitions=keys) for table in (f"clean/{name}", f"quarantine/{name}/clean")}
+    due = {f"clean/{name}": report.rows_out, f"quarantine/{name}/clean": quarantined}
+    wrong = [altered(lake.path(table), held[table], rows) for table, rows in due.items() if held[table] != rows]
     metadata: dict[str, Any] = {f"{code}": count for code, count in report.quarantined.items()}
     if quarantined:
         rows = quarantined_rows(lake, name, keys, limit=SAMPLES).to_pylist()
@@ -102,8 +115,14 @@ def _checks(lake: Lake, name: str, keys: list[str], report: CleanReport) -> list
     return [
         dg.AssetCheckResult(
             check_name=ACCOUNTED,
-            passed=report.rows_in == report.rows_out + quarantined,
-            metadata={"rows_in": report.rows_in, "rows_out": report.rows_out, "rows_quarantined": quarantined},
+            passed=not wrong and report.rows_in == report.rows_out + quarantined,
+            description=" ".join(wrong) or None,
+            metadata={
+                "rows_in": report.rows_in,
+                "rows_out": report.rows_out,
+                "rows_quarantined": quarantined,
+                "rows_in_files_of_the_tables": sum(held.values()),
+            },
         ),
         dg.AssetCheckResult(
             check_name=NO_QUARANTINE, passed=quarantined == 0, severity=dg.AssetCheckSeverity.WARN, metadata=metadata

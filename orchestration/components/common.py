@@ -1,9 +1,9 @@
 """What all asset factories share: an asset's options, its run's facts, the chunks it works in, its result."""
 
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeAlias
 
 import dagster as dg
 from dagster_shared.utils.warnings import BetaWarning, PreviewWarning
@@ -14,6 +14,7 @@ from ontology_assets.model.layout import partitioning_of
 from orchestration.components.partitions import partitions_of
 from orchestration.progress import StageHandle
 from orchestration.runtime import Runtime
+from resources.errors import SpiceError
 from resources.locks import exclusive
 from transforms.digests import combined_version
 
@@ -22,6 +23,10 @@ warnings.filterwarnings("ignore", category=BetaWarning, message="Parameter `back
 # Dagster's own copying of definitions passes parameters that are beta; nobody at a terminal can do anything about it.
 warnings.filterwarnings("ignore", category=BetaWarning, message="Parameter `(owners|execution_type)`.*")
 warnings.filterwarnings("ignore", category=PreviewWarning, message="Parameter `partitions_def` of init.*AssetCheck.*")
+
+
+Make: TypeAlias = Callable[[dg.AssetExecutionContext, Runtime], dg.MaterializeResult]
+Step: TypeAlias = Callable[[dg.AssetExecutionContext, Runtime], Iterator["dg.AssetCheckResult | dg.MaterializeResult"]]
 
 
 def key_of(asset: str) -> dg.AssetKey:
@@ -85,6 +90,44 @@ def writing(context: dg.AssetExecutionContext, runtime: Runtime, asset: str) -> 
         ),
     ):
         yield stage
+
+
+def told_by_check(asset: str, check_of: Callable[[SpiceError], str | None]) -> Callable[[Make], Step]:
+    """Where the step raises what one of its checks stands for (`check_of` names it), that check is red, and says what
+    the error says; then the error ends the step: nothing downstream runs."""
+
+    def wrapped(make: Make) -> Step:
+        def step(
+            context: dg.AssetExecutionContext, runtime: Runtime
+        ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult]:
+            try:
+                made = make(context, runtime)
+            except SpiceError as fault:
+                check = check_of(fault)
+                if check is not None:
+                    yield red(asset, check, fault)
+                raise
+            yield made
+
+        return step
+
+    return wrapped
+
+
+def red(asset: str, check: str, fault: SpiceError) -> dg.AssetCheckResult:
+    """A failed check that says what an error says."""
+    metadata: dict[str, Any] = {"where": fault.where or asset, "what": fault.title}
+    return dg.AssetCheckResult(
+        asset_key=key_of(asset), check_name=check, passed=False, description=fault.text(), metadata=metadata
+    )
+
+
+def altered(place: str, held: int, due: int) -> str:
+    """Of a table whose files do not hold what its commit says."""
+    return (
+        f"{place}: Altered table: files hold {held:,} rows where {due:,} are due. Remove that folder and run again; "
+        "the table is made again from its inputs, and objects and events are not touched."
+    )
 
 
 def event_metadata(context: dg.AssetExecutionContext, domain: Domain, asset: str) -> dict[str, str]:

@@ -6,10 +6,12 @@ from pathlib import Path
 import dagster as dg
 
 from ontology_assets.model.definitions import Domain as DomainModel
+from ontology_assets.model.layout import check_together
 from ontology_assets.model.loading import load_domain
 from orchestration.components.clean_assets import clean_asset
 from orchestration.components.events_assets import events_asset
-from orchestration.components.object_assets import link_asset, object_asset
+from orchestration.components.link_assets import link_asset
+from orchestration.components.object_assets import object_asset
 from orchestration.components.raw_assets import raw_asset
 from orchestration.components.table_checks import table_checks
 from orchestration.components.transform_assets import transform_asset
@@ -28,7 +30,9 @@ class Domain(dg.Component, dg.Resolvable, dg.Model):
 @cache
 def declared_domains() -> tuple[DomainModel, ...]:
     """Every domain that has a folder under `defs/`, by name."""
-    return tuple(_load(file.parent) for file in sorted(DEFS.glob("*/domain.yaml")))
+    found = tuple(_load(file.parent) for file in sorted(DEFS.glob("*/domain.yaml")))
+    check_together(found)
+    return found
 
 
 @cache

@@ -1,43 +1,31 @@
-"""`ontology/<type>/objects` and `ontology/<type>/links`: tables become objects, by events; links are resolved."""
+"""`ontology/<type>/objects`: tables become objects, by events."""
 
 from functools import partial
 
 import dagster as dg
-import pyarrow as pa
 
 from ontology_assets.events.envelope import Draft
 from ontology_assets.events.heads import Heads
 from ontology_assets.events.log import EventLog
-from ontology_assets.materializations import (
-    LINKS_INDEXED,
-    Materialization,
-    details_of,
-    is_new,
-    publish,
-    rows_of,
-    upstream_by_partition,
-)
+from ontology_assets.materializations import counts_of, new_partitions, upstream_by_partition
 from ontology_assets.model.code_version import code_version
 from ontology_assets.model.definitions import Domain, ObjectType
 from ontology_assets.model.layout import partitioning_of
 from ontology_assets.objectify.decide import Elsewhere, Load, PartitionLoad, decide
 from ontology_assets.objectify.elsewhere import key_elsewhere
-from ontology_assets.objectify.links import DANGLING_SCHEMA, check_links
+from ontology_assets.objectify.gates import GateFailed
 from ontology_assets.objectify.mapping import read_mapped
 from ontology_assets.objectify.protection import protections, quarantine_versions
-from ontology_assets.objectify.states import link_rows, states_of
-from orchestration.components.common import asset_options, event_metadata, key_of, result, writing
-from orchestration.components.metadata import column_schema, markdown_table
+from ontology_assets.objectify.states import check_gates, states_of
+from orchestration.components.common import asset_options, key_of, result, told_by_check, writing
+from orchestration.components.metadata import column_schema
 from orchestration.components.partitions import keys_of_run
 from orchestration.runtime import Runtime
 from resources.spark import session
 from transforms.chunks import partition_chunks
-from transforms.digests import combined_version
 from transforms.versions import derived_version
 
 GATES = "gates_open"
-RESOLVED = "links_accounted"
-DANGLING = "no_dangling_links"
 
 
 def object_asset(domain: Domain, object_type: ObjectType) -> dg.AssetsDefinition:
@@ -64,6 +52,7 @@ def object_asset(domain: Domain, object_type: ObjectType) -> dg.AssetsDefinition
             )
         ],
     )
+    @told_by_check(asset, lambda fault: GATES if isinstance(fault, GateFailed) else None)
     def objects(context: dg.AssetExecutionContext, runtime: Runtime) -> dg.MaterializeResult:
         keys = keys_of_run(context, partitioning_of(domain, asset))
         log, heads = runtime.log(domain.name), runtime.heads(domain.name)
@@ -79,10 +68,16 @@ def object_asset(domain: Domain, object_type: ObjectType) -> dg.AssetsDefinition
             }
             stage.expect(sum(source_rows.get(key, 0) for key in versions))
             heads.catch_up()
-            todo = _new(heads, asset, versions)
+            todo = new_partitions(heads, asset, versions)
             stage.advance(sum(source_rows.get(key, 0) for key in versions if key not in todo))
             appended = 0
-            for chunk in (one.partitions for one in partition_chunks(todo, source_rows)):
+            chunks = [one.partitions for one in partition_chunks(todo, source_rows)]
+            if len(chunks) > 1:
+                spark = session()
+                check_gates(
+                    object_type, (read_mapped(spark, runtime.lake, domain, object_type, chunk) for chunk in chunks)
+                )
+            for chunk in chunks:
                 spark = session()
                 mapped = read_mapped(spark, runtime.lake, domain, object_type, chunk)
                 load = Load(
@@ -97,8 +92,8 @@ def object_asset(domain: Domain, object_type: ObjectType) -> dg.AssetsDefinition
                 commit = log.append(heads, partial(_decide, load, log, elsewhere))
                 appended += 0 if commit is None else len(chunk)
                 stage.advance(mapped.num_rows)
-            counts = _counts(heads, asset, versions)
-            changed = _counts(heads, asset, {key: versions[key] for key in todo})
+            counts = counts_of(heads, asset, versions)
+            changed = counts_of(heads, asset, todo)
             stage.note(
                 ", ".join(
                     f"{changed[name]:,} {name}" for name in ("created", "updated", "deleted") if changed.get(name)
@@ -129,111 +124,6 @@ def object_asset(domain: Domain, object_type: ObjectType) -> dg.AssetsDefinition
     return objects
 
 
-def link_asset(domain: Domain, object_type: ObjectType) -> dg.AssetsDefinition:
-    """The links of one type's objects, resolved against the heads; dangling ones are kept and reported."""
-    asset, mapping = f"ontology/{object_type.snake}/links", domain.mappings[object_type.name]
-    own = f"ontology/{object_type.snake}/objects"
-    targets = sorted({domain.object_types[link.to].snake for link in object_type.links.values()} - {object_type.snake})
-    target_assets = [f"ontology/{snake}/objects" for snake in targets]
-    table = f"ontology/{object_type.snake}/dangling"
-
-    @dg.asset(
-        **asset_options(
-            domain,
-            asset,
-            group=f"ontology/{object_type.snake}",
-            kinds={"event_store", "delta"},
-            description="Do the links lead somewhere: "
-            + ", ".join(f"{name} → {link.to}" for name, link in object_type.links.items())
-            + f". Dangling links are listed in `{table}`.",
-            deps=[own, *target_assets],
-        ),
-        check_specs=[
-            dg.AssetCheckSpec(
-                RESOLVED,
-                asset=key_of(asset),
-                blocking=True,
-                description="Per link type: objects = resolved + dangling + without link.",
-            ),
-            dg.AssetCheckSpec(
-                DANGLING, asset=key_of(asset), description="No link leads to an object that does not exist."
-            ),
-        ],
-    )
-    def links(context: dg.AssetExecutionContext, runtime: Runtime) -> dg.MaterializeResult:
-        partition = partitioning_of(domain, asset)
-        keys = keys_of_run(context, partition)
-        log, heads, lake = runtime.log(domain.name), runtime.heads(domain.name), runtime.lake
-        with writing(context, runtime, asset) as stage:
-            heads.catch_up()
-            code, mine = code_version(domain, asset), _versions(heads, own)
-            aims = [combined_version(_versions(heads, name)) for name in target_assets]
-            versions = {key: derived_version(code, [mine[key], *aims]) for key in keys if key in mine}
-            rows = lake.rows(mapping.source)
-            stage.expect(sum(rows.get(key, 0) for key in versions))
-            todo = sorted(
-                {*_new(heads, asset, versions), *(k for k, v in versions.items() if lake.versions(table).get(k) != v)}
-            )
-            stage.advance(sum(rows.get(key, 0) for key in versions if key not in todo))
-            appended = 0
-            for chunk in (one.partitions for one in partition_chunks(todo, rows)):
-                mapped = read_mapped(session(), lake, domain, object_type, chunk, only=_link_properties(object_type))
-                report = check_links(object_type, link_rows(object_type, domain.object_types, mapped), chunk, heads)
-                report.check(object_type)
-                lake.replace(
-                    table,
-                    _placed(report.dangling, partitioned=partition is not None),
-                    versions={key: versions[key] for key in chunk},
-                    partition_column="_partition" if partition else None,
-                )
-                appended += publish(
-                    log,
-                    heads,
-                    asset,
-                    {key: (versions[key], report.rows(key)) for key in chunk},
-                    LINKS_INDEXED,
-                    [own, *target_assets],
-                    event_metadata(context, domain, asset),
-                    {key: {"by_link": report.by_link(key)} for key in chunk},
-                )
-                stage.advance(mapped.num_rows)
-            by_link = _by_link(heads, asset, versions)
-            stage.note(f"{sum(one['dangling'] for one in by_link.values()):,} dangling")
-        return _link_result(versions, appended, by_link, object_type)
-
-    return links
-
-
-def _link_result(
-    versions: dict[str, str], appended: int, by_link: dict[str, dict[str, int]], object_type: ObjectType
-) -> dg.MaterializeResult:
-    dangling = sum(one["dangling"] for one in by_link.values())
-    wrong = [name for name, one in by_link.items() if one["total"] != one["none"] + one["resolved"] + one["dangling"]]
-    header = ["link", "to", "objects", "without", "resolved", "dangling"]
-    table = [
-        [name, object_type.links[name].to, one["total"], one["none"], one["resolved"], one["dangling"]]
-        for name, one in by_link.items()
-    ]
-    return result(
-        versions,
-        appended=appended,
-        metadata={
-            "dagster/row_count": sum(one["resolved"] + one["dangling"] for one in by_link.values()),
-            "links": markdown_table(header, table),
-            "links_dangling": dangling,
-        },
-        check_results=[
-            dg.AssetCheckResult(check_name=RESOLVED, passed=not wrong, metadata={"wrong": ", ".join(wrong) or "none"}),
-            dg.AssetCheckResult(
-                check_name=DANGLING,
-                passed=dangling == 0,
-                severity=dg.AssetCheckSeverity.WARN,
-                metadata={name: one["dangling"] for name, one in by_link.items()},
-            ),
-        ],
-    )
-
-
 def _decide(load: Load, log: EventLog, elsewhere: Elsewhere, heads: Heads) -> Draft | None:
     return decide(load, heads, log.states, elsewhere)
 
@@ -255,41 +145,3 @@ def _loads(
         )
         for key in chunk
     ]
-
-
-def _link_properties(object_type: ObjectType) -> set[str]:
-    return {*object_type.key, *(name for link in object_type.links.values() for name in link.by)}
-
-
-def _new(heads: Heads, asset: str, versions: dict[str, str]) -> list[str]:
-    known = heads.asset_versions(asset)
-    return [key for key, version in versions.items() if is_new(Materialization(asset, key, version), known)]
-
-
-def _versions(heads: Heads, asset: str) -> dict[str, str]:
-    return {partition: one.data_version for partition, one in heads.asset_versions(asset).items()}
-
-
-def _counts(heads: Heads, asset: str, versions: dict[str, str]) -> dict[str, int]:
-    """Totals of the envelopes' counts over the run's partitions."""
-    totals: dict[str, int] = {}
-    for key, one in heads.asset_versions(asset).items():
-        if key in versions:
-            for name, count in rows_of(one).items():
-                totals[name] = totals.get(name, 0) + count
-    return totals
-
-
-def _by_link(heads: Heads, asset: str, versions: dict[str, str]) -> dict[str, dict[str, int]]:
-    totals: dict[str, dict[str, int]] = {}
-    for key, one in heads.asset_versions(asset).items():
-        if key in versions:
-            for link, counts in details_of(one)["by_link"].items():
-                mine = totals.setdefault(link, dict.fromkeys(counts, 0))
-                for name, count in counts.items():
-                    mine[name] += count
-    return totals
-
-
-def _placed(dangling: pa.Table, *, partitioned: bool) -> pa.Table:
-    return dangling if partitioned else dangling.select([one for one in DANGLING_SCHEMA.names if one != "_partition"])

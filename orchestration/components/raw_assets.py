@@ -6,13 +6,22 @@ import dagster as dg
 
 from ontology_assets.materializations import DATASET_VERSION_PUBLISHED, publish
 from ontology_assets.model.definitions import Domain
-from orchestration.components.common import asset_options, event_metadata, key_of, result, writing
+from orchestration.components.common import (
+    altered,
+    asset_options,
+    event_metadata,
+    key_of,
+    result,
+    told_by_check,
+    writing,
+)
 from orchestration.components.metadata import column_schema, sparkline
 from orchestration.components.partitions import keys_of_run
 from orchestration.runtime import Runtime
+from resources.lake.base import LakeDamagedError
 from resources.sources import find_source
 from resources.spark import session
-from transforms.raw import ROW_COLUMNS, RawReport, ingest
+from transforms.raw import ROW_COLUMNS, RawReport, RowsLost, ingest
 
 ACCOUNTED = "rows_accounted"
 
@@ -40,6 +49,7 @@ def raw_asset(domain: Domain, name: str) -> dg.AssetsDefinition:
             )
         ],
     )
+    @told_by_check(asset, lambda fault: ACCOUNTED if isinstance(fault, RowsLost | LakeDamagedError) else None)
     def raw(context: dg.AssetExecutionContext, runtime: Runtime) -> dg.MaterializeResult:
         keys = keys_of_run(context, dataset.partition)
         with writing(context, runtime, asset) as stage:
@@ -84,7 +94,7 @@ def raw_asset(domain: Domain, name: str) -> dg.AssetsDefinition:
                     else {}
                 ),
             },
-            check_results=[_accounted(report)],
+            check_results=[_accounted(report, runtime.lake.count(asset, partitions=keys), runtime.lake.path(asset))],
         )
 
     return raw
@@ -98,12 +108,16 @@ def _tell(stage: Any, report: RawReport) -> None:
         stage.note(f"{sum(report.quarantined.values()):,} rows quarantined")
 
 
-def _accounted(report: RawReport) -> dg.AssetCheckResult:
+def _accounted(report: RawReport, held: int, place: str) -> dg.AssetCheckResult:
+    """`held`: rows that the table's files hold by their own word."""
     quarantined = sum(report.quarantined.values())
+    due = sum(one.rows for one in report.partitions.values())
     return dg.AssetCheckResult(
         check_name=ACCOUNTED,
-        passed=report.rows_taken + report.rows_elsewhere + quarantined == report.rows_in_file,
+        passed=held == due and report.rows_taken + report.rows_elsewhere + quarantined == report.rows_in_file,
+        description=None if held == due else altered(place, held, due),
         metadata={
+            "rows_in_files_of_the_table": held,
             "rows_in_file": report.rows_in_file,
             "rows_in_partitions_of_run": report.rows_taken,
             "rows_in_other_partitions": report.rows_elsewhere,

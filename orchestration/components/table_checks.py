@@ -5,7 +5,7 @@ which data versions it was found; a run over the same versions gives it again wi
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
@@ -29,6 +29,8 @@ from transforms.types_lock import column_types
 EVALUATED = "evaluated_version"
 CODE_VERSION = "1"
 SAMPLES = 10
+NAMED = 6
+"""Columns of a sample that are named where it has no line in a file."""
 FINISHED = {AssetCheckExecutionRecordStatus.SUCCEEDED, AssetCheckExecutionRecordStatus.FAILED}
 """Status of evaluations that are over: this run has planned one of its own for each of its partitions."""
 
@@ -153,9 +155,25 @@ def _result(outcome: CheckOutcome, asset: str, version: str) -> dg.AssetCheckRes
         asset_key=key_of(asset),
         check_name=outcome.name,
         severity=dg.AssetCheckSeverity.ERROR if outcome.severity == "block" else dg.AssetCheckSeverity.WARN,
-        description=f"{outcome.observed}; expected: {outcome.expected}.",
+        description=f"{outcome.observed}; expected: {outcome.expected}.{_advice(outcome)}",
         metadata=metadata,
     )
+
+
+def _advice(outcome: CheckOutcome) -> str:
+    """Where one of the rows is, and what to do."""
+    if outcome.passed:
+        return ""
+    place = f" E.g. {_place(outcome.samples[0])}." if outcome.samples else ""
+    if outcome.severity == "warn":
+        return f"{place} Nothing is held back for it; correct the source, or the rule in domain.yaml."
+    return f"{place} What is downstream is held back: correct the source (or the rule in domain.yaml), and run again."
+
+
+def _place(sample: Mapping[str, Any]) -> str:
+    if sample.get("_source_file"):
+        return f"{sample['_source_file']}, line {sample['_line']}"
+    return ", ".join(f"{name} {value}" for name, value in list(sample.items())[:NAMED])
 
 
 def _note(outcomes: Sequence[CheckOutcome]) -> str:

@@ -161,6 +161,11 @@ class Lake(ABC):
         """Data files of the table's newest commit."""
 
     @abstractmethod
+    def count(self, table: str, *, partitions: Sequence[str] | None = None) -> int:
+        """Rows that the data files hold by their own word, not by the commit's. Raises LakeDamagedError where one is
+        missing or torn; 0 where there is no table."""
+
+    @abstractmethod
     def size(self, table: str) -> int:
         """Bytes on disk, files of older commits included."""
 

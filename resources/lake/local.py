@@ -185,6 +185,13 @@ class LocalLake(Lake):
                 for piece in _pieces(file, schema, batch_rows):
                     yield from piece.to_batches(max_chunksize=batch_rows)
 
+    def count(self, table: str, *, partitions: Sequence[str] | None = None) -> int:
+        if self._newest_commit(table) is None:
+            return 0
+        with self._readable(table), ThreadPoolExecutor(READERS, thread_name_prefix="lake-reader") as pool:
+            rows = pool.map(lambda file: pq.read_metadata(file).num_rows, self.files(table, partitions=partitions))
+            return sum(rows)
+
     def _chosen(self, table: str, columns: Sequence[str] | None) -> pa.Schema:
         """Schema of the columns to read. KeyError for one that is not there."""
         schema = self.schema(table)

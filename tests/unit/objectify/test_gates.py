@@ -24,7 +24,7 @@ def test_a_missing_part_of_the_key_is_named_with_its_place():
     (sample,) = gates["KEY_MISSING"].samples
     assert (sample.file, sample.line, sample.row, sample.column, sample.value) == ("calls.csv", 3, 2, "port", None)
     assert "KEY_MISSING, 1 found, e.g. calls.csv, line 3: port = None is part of the key" in error.text()
-    assert "Nothing was appended" in error.text()
+    assert "Nothing of these partitions was appended" in error.text()
 
 
 def test_rows_with_one_key_are_all_counted():
