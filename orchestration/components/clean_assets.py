@@ -21,7 +21,7 @@ from orchestration.runtime import Runtime
 from resources.lake.base import Lake, LakeDamagedError
 from resources.spark import session
 from transforms.clean import CleanReport, clean
-from transforms.quarantine import quarantined_rows
+from transforms.quarantine import quarantined_counts, quarantined_rows
 from transforms.raw import RowsLost
 from transforms.types_lock import column_types
 
@@ -106,12 +106,6 @@ def _checks(lake: Lake, name: str, keys: list[str], report: CleanReport) -> list
     held = {table: lake.count(table, partitions=keys) for table in (f"clean/{name}", f"quarantine/{name}/clean")}
     due = {f"clean/{name}": report.rows_out, f"quarantine/{name}/clean": quarantined}
     wrong = [altered(lake.path(table), held[table], rows) for table, rows in due.items() if held[table] != rows]
-    metadata: dict[str, Any] = {f"{code}": count for code, count in report.quarantined.items()}
-    if quarantined:
-        rows = quarantined_rows(lake, name, keys, limit=SAMPLES).to_pylist()
-        fields = ["source_file", "line", "column", "value", "code", "reason"]
-        metadata["sample"] = markdown_table(fields, [[row[field] for field in fields] for row in rows])
-        metadata["what to do"] = "Mend the file and run again; the rows leave the quarantine by themselves."
     return [
         dg.AssetCheckResult(
             check_name=ACCOUNTED,
@@ -124,7 +118,29 @@ def _checks(lake: Lake, name: str, keys: list[str], report: CleanReport) -> list
                 "rows_in_files_of_the_tables": sum(held.values()),
             },
         ),
-        dg.AssetCheckResult(
-            check_name=NO_QUARANTINE, passed=quarantined == 0, severity=dg.AssetCheckSeverity.WARN, metadata=metadata
-        ),
+        _no_quarantine(lake, name, keys),
     ]
+
+
+def _no_quarantine(lake: Lake, name: str, keys: list[str]) -> dg.AssetCheckResult:
+    """Of both stages: rows that could not be read, and rows that could not be typed."""
+    counts = quarantined_counts(lake, name, keys)
+    metadata: dict[str, Any] = {**counts}
+    description = None
+    if counts:
+        rows = quarantined_rows(lake, name, keys, limit=SAMPLES).to_pylist()
+        fields = ["source_file", "line", "column", "value", "code", "reason"]
+        metadata["sample"] = markdown_table(fields, [[row[field] for field in fields] for row in rows])
+        said = ", ".join(f"{number:,} {code}" for code, number in counts.items())
+        place = f"{rows[0]['source_file']}, line {rows[0]['line']}: {rows[0]['reason']}"
+        description = (
+            f"Rows in quarantine: {said}, e.g. {place}. Correct the file and run again; the rows leave the quarantine by "
+            "themselves, and their objects stay as they are until then."
+        )
+    return dg.AssetCheckResult(
+        check_name=NO_QUARANTINE,
+        passed=not counts,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=description,
+        metadata=metadata,
+    )

@@ -27,7 +27,7 @@ from orchestration.components.metadata import markdown_table
 from orchestration.components.partitions import keys_of_run
 from orchestration.runtime import Runtime
 from resources.errors import SpiceError
-from resources.lake.base import Lake
+from resources.lake.base import Lake, LakeDamagedError
 from resources.spark import session
 from transforms.chunks import partition_chunks
 from transforms.digests import combined_version
@@ -39,6 +39,8 @@ SAMPLES = 10
 
 
 def _check_of_links(fault: SpiceError) -> str | None:
+    if isinstance(fault, LakeDamagedError):
+        return RESOLVED
     if not isinstance(fault, GateFailed):
         return None
     return DANGLING if any(gate.code == LINK_DANGLING for gate in fault.gates) else RESOLVED

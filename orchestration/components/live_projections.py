@@ -16,10 +16,11 @@ from ontology_assets.followers.apart import catch_up_apart, catch_up_here
 from ontology_assets.followers.follow import CaughtUp
 from ontology_assets.materializations import PROJECTION_CAUGHT_UP, publish
 from ontology_assets.model.definitions import Domain
-from orchestration.components.common import key_of, result
+from orchestration.components.common import key_of, red, result
 from orchestration.jobs.followers import FOLLOWERS
 from orchestration.progress import StageHandle
 from orchestration.runtime import Runtime
+from resources.errors import SpiceError
 
 DESCRIPTIONS = {
     "graph": "Objects and links both ways: the read model behind `spice graph`.",
@@ -27,6 +28,8 @@ DESCRIPTIONS = {
 }
 CODE_VERSION = "1"
 CAUGHT_UP = "caught_up"
+NAMED = 3
+"""Parked aggregates that are named in a message."""
 FEW_EVENTS = 20_000
 """Events that are applied before another process has started."""
 
@@ -72,7 +75,9 @@ def live_projections(domains: Sequence[Domain]) -> dg.AssetsDefinition:
             for projection in DESCRIPTIONS
         ],
     )
-    def live(context: dg.AssetExecutionContext, runtime: Runtime) -> Iterator[dg.MaterializeResult]:
+    def live(
+        context: dg.AssetExecutionContext, runtime: Runtime
+    ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
         run_id = context.run.run_id
         targets = {domain.name: runtime.log(domain.name).end().position for domain in domains}
         with runtime.clock.stage("projections, live") as stage, ThreadPoolExecutor(len(DESCRIPTIONS)) as pool:
@@ -82,10 +87,18 @@ def live_projections(domains: Sequence[Domain]) -> dg.AssetsDefinition:
                 name: pool.submit(_follow, runtime, name, domains, targets=targets, run_id=run_id, report=report)
                 for name in DESCRIPTIONS
             }
-            followed = {name: future.result() for name, future in following.items()}
-        for projection, ends in followed.items():
+        faults = []
+        for projection, future in following.items():
+            try:
+                ends = future.result()
+            except SpiceError as fault:  # the other one is told of first
+                faults.append(fault)
+                yield red(asset_name(projection), CAUGHT_UP, fault)
+                continue
             appended = sum(_publish(runtime, projection, end, run_id) for end in ends)
-            yield _result(projection, ends, appended)
+            yield _result(projection, ends, appended, _parked(runtime, domains, projection, ends))
+        if faults:
+            raise faults[0]
 
     return live
 
@@ -135,8 +148,18 @@ def _publish(runtime: Runtime, projection: str, end: Followed, run_id: str) -> i
     )
 
 
-def _result(projection: str, ends: Sequence[Followed], appended: int) -> dg.MaterializeResult:
-    parked = sum(end.done.parked for end in ends)
+def _parked(runtime: Runtime, domains: Sequence[Domain], projection: str, ends: Sequence[Followed]) -> list[str]:
+    """The aggregates whose events do not fit, each with the first position and the reason."""
+    having = {end.domain for end in ends if end.done.parked}
+    sinks = [FOLLOWERS[projection](runtime.home, one, runtime.log(one.name)) for one in domains if one.name in having]
+    return [
+        f"{one.aggregate_type} {one.aggregate_id} since event {one.position} ({one.reason})"
+        for sink in sinks
+        for one in sink.parked()
+    ]
+
+
+def _result(projection: str, ends: Sequence[Followed], appended: int, parked: list[str]) -> dg.MaterializeResult:
     lag = sum(max(0, end.target - end.done.position) for end in ends)
     metadata: dict[str, Any] = {}
     for end in ends:
@@ -153,9 +176,18 @@ def _result(projection: str, ends: Sequence[Followed], appended: int) -> dg.Mate
                 check_name=CAUGHT_UP,
                 asset_key=key_of(asset_name(projection)),
                 passed=not parked and not lag,
-                metadata={"parked": parked, "lag": lag},
+                description=_advice(projection, parked) if parked else None,
+                metadata={"parked": len(parked), "lag": lag},
             )
         ],
+    )
+
+
+def _advice(projection: str, parked: list[str]) -> str:
+    return (
+        f"{len(parked):,} parked, and not up to date: {'; '.join(parked[:NAMED])}. Make the type's definition fit its "
+        f"events, or bring in a state that fits; then remove read/{projection}.sqlite in the home: it is built again "
+        "from the log."
     )
 
 
