@@ -12,6 +12,7 @@ is a row for the quarantine and never the end of a job.
 import os
 import re
 import threading
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,8 +48,20 @@ def session() -> "SparkSession":
         return _session
 
 
+def name_spark_home() -> None:
+    """Tell pyspark where it is, before it or whoever looks for it is imported.
+
+    The client wheel has no `spark-submit`, and importing `pyspark.sql.connect` without a SPARK_HOME ends the process
+    wherever the main module is not a file: `python -c`, and each run worker that Dagster spawns.
+    """
+    found = find_spec("pyspark")
+    if found is not None and found.origin is not None:
+        os.environ.setdefault("SPARK_HOME", str(Path(found.origin).parent))
+
+
 def _create() -> "SparkSession":
     remote = os.environ.get(REMOTE_VARIABLE) or _sail()
+    name_spark_home()
     from pyspark.sql import SparkSession
 
     created = SparkSession.builder.remote(remote).create()
