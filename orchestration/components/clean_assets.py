@@ -134,7 +134,7 @@ def _no_quarantine(lake: Lake, name: str, keys: list[str]) -> dg.AssetCheckResul
         said = ", ".join(f"{number:,} {code}" for code, number in counts.items())
         place = f"{rows[0]['source_file']}, line {rows[0]['line']}: {rows[0]['reason']}"
         description = (
-            f"Rows in quarantine: {said}, e.g. {place}. Correct the file and run again; the rows leave the quarantine by "
+            f"Rows in quarantine: {said}, e.g. {place}. Correct the file and run again; they leave the quarantine by "
             "themselves, and their objects stay as they are until then."
         )
     return dg.AssetCheckResult(
