@@ -9,6 +9,7 @@ The settings that change what SQL means are fixed here, so that a result never d
 is a row for the quarantine and never the end of a job.
 """
 
+import atexit
 import os
 import re
 import threading
@@ -65,6 +66,10 @@ def _create() -> "SparkSession":
     from pyspark.sql import SparkSession
 
     created = SparkSession.builder.remote(remote).create()
+    if _server is not None:
+        # At exit the client would tell the server to forget its models. Ours ends with the process, and has ended
+        # already where a signal ended the run: then the client would ask it again and again, for minutes.
+        atexit.unregister(created.client._on_exit)  # noqa: SLF001 - there is no public way
     created.conf.set("spark.sql.session.timeZone", "UTC")
     created.conf.set("spark.sql.ansi.enabled", "false")
     return created

@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -84,6 +85,7 @@ class Server:
     """A prepared process that does what is asked of it line by line: Python and its imports are started once."""
 
     def __init__(self, script: str, project: Path, *options: str, home: Path | None = None) -> None:
+        self._asking = threading.Lock()
         self._process = subprocess.Popen(
             [sys.executable, str(Path(__file__).parent / script), *options],
             cwd=project,
@@ -96,9 +98,10 @@ class Server:
     def ask(self, request: dict[str, Any]) -> dict[str, Any]:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps(request) + "\n")
-        self._process.stdin.flush()
-        answer: dict[str, Any] = json.loads(self._process.stdout.readline())
+        with self._asking:
+            self._process.stdin.write(json.dumps(request) + "\n")
+            self._process.stdin.flush()
+            answer: dict[str, Any] = json.loads(self._process.stdout.readline())
         return answer
 
     def close(self) -> None:

@@ -15,6 +15,7 @@ from gateway.domains import domain_folders
 from gateway.readers import open_readers
 from orchestration.components.domain import declared_domains
 from resources.home import Home
+from resources.instance import open_instance
 from resources.locks import exclusive
 from tests.bakery import NAME, Workshop, assert_same, assert_whole, contents, workshop
 from tests.conftest import Spice
@@ -41,6 +42,8 @@ def test_runs_at_once_on_a_new_home_bring_every_event_once(shop: Workshop, tmp_p
     running = [start(shared, "run") for _ in range(3)]
     outputs = [process.communicate(timeout=180) for process in running]
     assert [process.returncode for process in running] == [0, 0, 0], outputs
+    with open_instance(Home(shared.home)) as instance:  # nobody took a run that lives for a dead one
+        assert [run.status.value for run in instance.get_runs()] == ["SUCCESS"] * 3
     alone.run("run")
     assert_same(contents(shop.readers(shared.home)), contents(shop.readers(alone.home)))
     assert_whole(shop.readers(shared.home), tmp_path / "scratch")
