@@ -31,7 +31,7 @@ class Group:
 GROUPS = (
     Group("main", ("unit", "contracts", "embedded"), 600),
     Group("kills", ("kills",), 720),
-    Group("docs", ("docs",), 360),
+    Group("browser", ("browser", "docs"), 360),
 )
 
 
