@@ -20,6 +20,7 @@ from tests.benchmarks.sampler import Measured, measure
 from tests.conftest import PACKAGES
 
 SCALE = float(os.environ.get("SPICE_BENCH_SCALE", "1"))
+TIMES = 3
 
 
 def figure(name: str, value: float, unit: str, target: str = "") -> None:
@@ -54,15 +55,19 @@ def bench_year() -> None:
         figure("unchanged year, peak PSS", unchanged.peak_bytes / 2**30, "GiB")
         if SCALE < 1:
             return
-        seconds, rows = {12: fresh.seconds}, {}
-        for months in (1, 6):
+        # A difference of differences: one hiccup of the machine in one run would decide it, so the best of three counts.
+        best = {12: fresh.seconds}
+        for months in (1, 6, 12) * TIMES:
             shutil.rmtree(second)
             fill(second)
-            seconds[months] = spice(second, "run", "--partitions", ranges[months]).seconds
+            taken = spice(second, "run", "--partitions", ranges[months]).seconds
+            best[months] = min(taken, best.get(months, taken))
+        for months, seconds in sorted(best.items()):
+            figure(f"fresh, {months} months", seconds, "s")
         counts = by_month(first)
         rows = {months: sum(counts[:months]) for months in (1, 6, 12)}
-        early = (seconds[6] - seconds[1]) / (rows[6] - rows[1])
-        late = (seconds[12] - seconds[6]) / (rows[12] - rows[6])
+        early = (best[6] - best[1]) / (rows[6] - rows[1])
+        late = (best[12] - best[6]) / (rows[12] - rows[6])
         figure("marginal cost of a row, late / early", late / early, "ratio", "<= 1.1")
 
 
