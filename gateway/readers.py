@@ -63,7 +63,7 @@ class Readers:
 
     @cached_property
     def queries(self) -> Queries:
-        return open_queries(self.home, self.domains, self._events_of)
+        return open_queries(self.home, self.domains, self._events_of, lambda domain: self.log(domain).end().n >= 0)
 
     def stats(self, domain: str) -> dict[str, Any]:
         """Position, events by type and by branch."""

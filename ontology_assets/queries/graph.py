@@ -12,6 +12,7 @@ from ontology_assets.queries.graph_document import GraphQuery, Hop
 from ontology_assets.queries.objects import FULL, MISSING, PARTIAL, Answer, Document, Fields, renderer
 from resources.read_model.base import GraphModel, GraphSnapshot
 from resources.read_model.query import Row, Selection
+from resources.read_model.time_limit import TimeLimit
 
 Node = tuple[str, str]
 """Type and id."""
@@ -121,20 +122,22 @@ class _Walk:
             self.edges[edge] = None
 
 
-def run_graph(query: GraphQuery, model: GraphModel) -> Answer:
-    """In one read transaction, whose position the answer carries."""
-    with model.snapshot(query.start.domain.domain) as snapshot:
+def run_graph(query: GraphQuery, model: GraphModel, limit: TimeLimit | None = None) -> Answer:
+    """In one read transaction, whose position the answer carries. Raises TooSlow."""
+    with model.snapshot(query.start.domain.domain, limit) as snapshot:
         walk = _Walk(query, snapshot)
         frontier = walk.start()
         for hop in query.hops:
             frontier = walk.hop(hop, frontier)
-        position = snapshot.state.position
+            if limit is not None:
+                limit.check()
+        state = snapshot.state
     document = {
         "nodes": [found.document(node) for node, found in walk.nodes.items()],
         "edges": [
             {"from": "/".join(source), "link": link, "to": "/".join(target)} for source, link, target in walk.edges
         ],
         "truncated": walk.truncated,
-        "position": position,
+        "position": state.position,
     }
-    return Answer(document, position)
+    return Answer(document, state.position, state.generation)

@@ -22,10 +22,13 @@ Fields = frozenset[str] | None
 
 @dataclass(frozen=True)
 class Answer:
-    """A JSON document, and the log position that it is as of (for ETags)."""
+    """A JSON document, and the log position that it is as of. `generation` names the build of the read model: the
+    document is for ever right at both.
+    """
 
     document: Document
     position: int
+    generation: str = ""
 
 
 @dataclass(frozen=True)

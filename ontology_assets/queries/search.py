@@ -4,7 +4,8 @@ Without `sort` objects come oldest first (by the position of their first event),
 oldest first, newest first if its last property descends. Absent values come last.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 from ontology_assets.projections.search import query_words
@@ -13,8 +14,9 @@ from ontology_assets.queries.conditions import read_conditions, read_field
 from ontology_assets.queries.objects import Answer, Document, Fields, renderer
 from ontology_assets.queries.paging import query_fingerprint, read_token, token_type, write_token
 from ontology_assets.queries.refusal import QueryRefused, read_count, read_list, read_object, read_text, shown
-from resources.read_model.base import NotReady, SearchModel, Snapshot
+from resources.read_model.base import NothingYet, NotReady, SearchModel, Snapshot
 from resources.read_model.query import After, Condition, Kind, Order, Row, Selection, Word
+from resources.read_model.time_limit import TimeLimit
 
 MEMBERS = ("type", "text", "where", "sort", "fields", "limit", "after")
 DEFAULT_LIMIT, MAX_LIMIT = 50, 1_000
@@ -70,38 +72,73 @@ def read_search(document: Any, catalogue: Catalogue) -> Search:
     return Search(tuple(types), words, where, sort, fields, limit, given.get("after"), fingerprint)
 
 
-def run_search(query: Search, model: SearchModel) -> Answer:
-    """Each type in one read transaction; those of a domain stand one after the other."""
+@dataclass
+class _Pages:
+    """What one search has found so far, type by type."""
+
+    query: Search
+    began: str | None
+    found: list[Document] = field(default_factory=list)
+    total: int = 0
+    position: int = 0
+    generation: str = ""
+    following: str | None = None
+
+    def read(self, known: KnownType, snapshot: Snapshot, limit: TimeLimit | None) -> None:
+        """One type's part: counted always, listed from where the page begins until it is full."""
+        query = self.query
+        _check_words(query, known, snapshot)
+        self.total += snapshot.count(query.selection(known, None, 0))
+        if self.following is not None or (self.began is not None and known.name != self.began):
+            return
+        after = None if self.began is None else read_token(query.after, query.fingerprint, snapshot.state)
+        self.began = None
+        room = query.limit - len(self.found)
+        rows = snapshot.select(query.selection(known, after, room + 1))
+        if limit is not None:
+            limit.check()
+        rendered = renderer(known.layout)
+        self.found += [rendered.object(row, query.fields) for row in rows[:room]]
+        if len(rows) > room:
+            # A page that ends with a type's last object goes on at the beginning of the next type.
+            last = _after(rows[room - 1], query) if room else After((), 0)
+            self.following = write_token(last, known.name, query.fingerprint, snapshot.state)
+
+
+def run_search(
+    query: Search,
+    model: SearchModel,
+    limit: TimeLimit | None = None,
+    begun: Callable[[str], bool] = lambda _domain: True,
+) -> Answer:
+    """Each type in one read transaction; those of a domain stand one after the other. Raises NotReady, TooSlow.
+
+    `begun`: whether the domain's log has events. One without is left out of a search over all types: it is not behind.
+    """
     began = None if query.after is None else token_type(query.after)
     if began is not None and all(t.name != began for t in query.types):
         raise QueryRefused("the page belongs to another query", where="after")
-    found: list[Document] = []
-    total, position, following = 0, 0, None
+    pages = _Pages(query, began)
+    missing: NothingYet | None = None
     domains = dict.fromkeys(known.domain.domain for known in query.types)
     for domain in domains:
-        with model.snapshot(domain) as snapshot:
-            position += snapshot.state.position
-            for known in query.types:
-                if known.domain.domain != domain:
-                    continue
-                _check_words(query, known, snapshot)
-                total += snapshot.count(query.selection(known, None, 0))
-                if following is not None or (began is not None and known.name != began):
-                    continue
-                after = None if began is None else read_token(query.after, query.fingerprint, snapshot.state)
-                began = None
-                room = query.limit - len(found)
-                rows = snapshot.select(query.selection(known, after, room + 1))
-                rendered = renderer(known.layout)
-                found += [rendered.object(row, query.fields) for row in rows[:room]]
-                if len(rows) > room:
-                    # A page that ends with a type's last object goes on at the beginning of the next type.
-                    last = _after(rows[room - 1], query) if room else After((), 0)
-                    following = write_token(last, known.name, query.fingerprint, snapshot.state)
-    document: Document = {"objects": found, "total": total}
-    if following is not None:
-        document["after"] = following
-    return Answer(document, position)
+        try:
+            with model.snapshot(domain, limit) as snapshot:
+                pages.position += snapshot.state.position
+                pages.generation += snapshot.state.generation
+                for known in query.types:
+                    if known.domain.domain == domain:
+                        pages.read(known, snapshot, limit)
+        except NothingYet as fault:
+            if len(domains) == 1 or begun(domain):
+                raise
+            missing = fault
+    if missing is not None and not pages.generation:
+        raise missing
+    document: Document = {"objects": pages.found, "total": pages.total}
+    if pages.following is not None:
+        document["after"] = pages.following
+    return Answer(document, pages.position, pages.generation)
 
 
 def read_fields(value: Any, where: str, known: KnownType, *, links: bool) -> Fields:

@@ -20,41 +20,54 @@ from resources.read_model.base import GraphModel, SearchModel
 from resources.read_model.query import Selection
 from resources.read_model.sqlite_graph import SqliteGraphModel
 from resources.read_model.sqlite_search import SqliteSearchModel
+from resources.read_model.time_limit import TimeLimit
 
 AggregateEvents = Callable[[str, str, str], pa.Table]
 """(domain, type, id) -> its events, oldest first."""
 
 
 class Queries:
-    """Safe to use from many threads. Raises SpiceError: QueryRefused (400), NotFound (404), NotReady (503)."""
+    """Safe to use from many threads. Raises SpiceError: QueryRefused (400), NotFound (404), NotReady (503), and TooSlow
+    (503) where a question was given a time limit.
+    """
 
     def __init__(
-        self, catalogue: Catalogue, search: SearchModel, graph: GraphModel, events_of: AggregateEvents
+        self,
+        catalogue: Catalogue,
+        search: SearchModel,
+        graph: GraphModel,
+        events_of: AggregateEvents,
+        begun: Callable[[str], bool] = lambda _domain: True,
     ) -> None:
-        self.catalogue, self._search, self._graph, self._events_of = catalogue, search, graph, events_of
+        self.catalogue, self._search, self._graph = catalogue, search, graph
+        self._events_of, self._begun = events_of, begun
 
     def key_text(self, type_name: str, parts: Sequence[str]) -> str:
         """The id of key parts as people type them."""
         return parse_key(self.catalogue.addressed(type_name).object_type, parts)
 
-    def get(self, type_name: str, object_id: str) -> Answer:
+    def get(self, type_name: str, object_id: str, limit: TimeLimit | None = None) -> Answer:
         """One object, whole."""
         known = self.catalogue.addressed(type_name)
         decode_key(known.object_type, object_id)
-        with self._search.snapshot(known.domain.domain) as snapshot:
+        with self._search.snapshot(known.domain.domain, limit) as snapshot:
             rows = snapshot.rows(known.layout, [object_id])
-            position = snapshot.state.position
+            state = snapshot.state
         if not rows:
             raise NotFound(f"there is no {type_name} with the id {object_id}", where=f"{type_name}/{object_id}")
-        return Answer(renderer(known.layout).object(rows[0]), position)
+        return Answer(renderer(known.layout).object(rows[0]), state.position, state.generation)
 
-    def search(self, document: Any) -> Answer:
+    def search(self, document: Any, limit: TimeLimit | None = None) -> Answer:
         """`{"type"?, "text"?, "where", "sort", "fields"?, "limit", "after"?}` -> `{"objects", "total", "after"?}`."""
-        return run_search(read_search(document, self.catalogue), self._search)
+        return run_search(read_search(document, self.catalogue), self._search, limit, self._begun)
 
-    def graph(self, document: Any) -> Answer:
+    def graph(self, document: Any, limit: TimeLimit | None = None) -> Answer:
         """`{"start", "hops", "max_nodes", "max_edges"}` -> `{"nodes", "edges", "truncated", "position"}`."""
-        return run_graph(read_graph(document, self.catalogue), self._graph)
+        return run_graph(read_graph(document, self.catalogue), self._graph, limit)
+
+    def models(self) -> dict[str, SearchModel | GraphModel]:
+        """The read models by name, for what asks how far they are."""
+        return {"search": self._search, "graph": self._graph}
 
     def history(self, type_name: str, object_id: str) -> list[Document]:
         """The object's events, oldest first; also those of one that was deleted."""
@@ -82,12 +95,20 @@ class Queries:
         return [parse_where(text, layout, f"where[{k}]") for k, text in enumerate(texts)]
 
 
-def open_queries(home: Home, domains: Sequence[Domain], events_of: AggregateEvents) -> Queries:
-    """Queries over the embedded read models; `events_of` reads histories (`EventLog.aggregate` of the domain's log)."""
+def open_queries(
+    home: Home,
+    domains: Sequence[Domain],
+    events_of: AggregateEvents,
+    begun: Callable[[str], bool] = lambda _domain: True,
+) -> Queries:
+    """Queries over the embedded read models; `events_of` reads histories (`EventLog.aggregate` of the domain's log),
+    `begun` tells whether a domain's log has any event.
+    """
     catalogue = Catalogue(domains)
     return Queries(
         catalogue,
         SqliteSearchModel(home.read_models / "search.sqlite", catalogue.layouts),
         SqliteGraphModel(home.read_models / "graph.sqlite", catalogue.layouts),
         events_of,
+        begun,
     )

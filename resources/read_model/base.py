@@ -13,6 +13,7 @@ from datetime import datetime
 
 from resources.errors import SpiceError
 from resources.read_model.query import Cell, Condition, LinkField, Row, Selection, TypeLayout
+from resources.read_model.time_limit import TimeLimit
 
 BUCKETS = 16
 LANES = 4
@@ -83,8 +84,17 @@ class StoredState:
 class NotReady(SpiceError):
     """The read model can't answer yet."""
 
+    kind = "spice:not-ready"
+
     def __init__(self, detail: str, where: str) -> None:
         super().__init__("Read model not ready", detail, where=where, status=503)
+
+
+class NothingYet(NotReady):
+    """Nothing of the domain is in the read model."""
+
+    def __init__(self, where: str) -> None:
+        super().__init__("nothing has been projected yet. Run `spice run`, or wait for the follower.", where)
 
 
 class ReadModelWriter(ABC):
@@ -152,6 +162,10 @@ class Snapshot(ABC):
     def ready_for_words(self, type_layout: TypeLayout) -> bool:
         """False while the first load has not built the index of words."""
 
+    @abstractmethod
+    def digest(self) -> dict[int, BucketDigest]:
+        """The digest kept with each transaction, by bucket."""
+
 
 class GraphSnapshot(Snapshot):
     @abstractmethod
@@ -170,11 +184,11 @@ class SearchModel(ABC):
     """Readers of the search model. Used by many threads."""
 
     @abstractmethod
-    def snapshot(self, domain: str) -> AbstractContextManager[Snapshot]:
-        """Raises NotReady."""
+    def snapshot(self, domain: str, limit: TimeLimit | None = None) -> AbstractContextManager[Snapshot]:
+        """Raises NotReady; TooSlow, also from inside, when the limit passes."""
 
 
 class GraphModel(ABC):
     @abstractmethod
-    def snapshot(self, domain: str) -> AbstractContextManager[GraphSnapshot]:
-        """Raises NotReady."""
+    def snapshot(self, domain: str, limit: TimeLimit | None = None) -> AbstractContextManager[GraphSnapshot]:
+        """Raises NotReady; TooSlow, also from inside, when the limit passes."""

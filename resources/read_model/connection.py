@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from resources.read_model.base import NotReady
+from resources.read_model.base import NothingYet, NotReady
 from resources.read_model.sqlite_filters import distance_km
+from resources.read_model.time_limit import TimeLimit, TooSlow
 from resources.sqlite_file import BUSY_SECONDS
 
 CONNECTIONS = 2
@@ -19,49 +20,77 @@ p95 five times as long) and map the file once more each.
 """
 MAPPED_BYTES = 1 << 30
 """Pages are read through the system's cache, shared by all connections and processes."""
+STEPS_BETWEEN_LOOKS = 20_000
+"""Instructions of SQLite's machine between two looks at the time limit: less than a millisecond."""
+SHORT_BUSY_SECONDS = 0.01
 
 
 class ReadPool:
-    def __init__(self, path: Path) -> None:
+    """`waits`: False makes a pool of one connection for reads that give up where others would wait."""
+
+    def __init__(self, path: Path, *, waits: bool = True) -> None:
         self.path = path
+        self._waits = waits
         self._lock = threading.Lock()
         self._idle: list[tuple[int, sqlite3.Connection]] = []
-        self._free = threading.BoundedSemaphore(CONNECTIONS)
+        self._free = threading.BoundedSemaphore(CONNECTIONS if waits else 1)
 
     @contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
-        """A connection inside a read transaction. Raises NotReady where there is no sound file, or no turn to be had.
+    def transaction(self, limit: TimeLimit | None = None) -> Iterator[sqlite3.Connection]:
+        """A connection inside a read transaction. Raises NotReady where there is no sound file, or no turn to be had;
+        TooSlow where the limit passes.
 
         Who holds one and asks for another in the same thread may wait for himself.
         """
-        if not self._free.acquire(timeout=BUSY_SECONDS):
+        patience = BUSY_SECONDS if limit is None else min(limit.left, BUSY_SECONDS)
+        if not self._free.acquire(timeout=patience if self._waits else 0):
+            if limit is not None:
+                raise TooSlow(limit.seconds)
             raise NotReady(f"{CONNECTIONS} other reads have taken {BUSY_SECONDS:.0f} s; ask again.", str(self.path))
         try:
-            with self._transaction() as connection:
+            with self._transaction(limit) as connection:
                 yield connection
         finally:
             self._free.release()
 
     @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
+    def _transaction(self, limit: TimeLimit | None) -> Iterator[sqlite3.Connection]:
         inode, connection = self._take()
+        if limit is not None:
+            connection.set_progress_handler(limit.passed, STEPS_BETWEEN_LOOKS)
         try:
             connection.execute("BEGIN")
             yield connection
             connection.execute("COMMIT")
         except sqlite3.DatabaseError as fault:
-            connection.close()
-            if fault.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-                raise
-            raise NotReady(
-                f"the file {self.path} is damaged ({fault}). Delete it: its follower builds it again from the log.",
-                str(self.path),
-            ) from fault
+            kind = fault.sqlite_errorcode & 0xFF
+            stopped = limit is not None and (
+                kind == sqlite3.SQLITE_INTERRUPT or (kind == sqlite3.SQLITE_BUSY and not limit.waits)
+            )
+            if not stopped:
+                connection.close()
+                self._raise_damage(kind, fault)
+            self._end(inode, connection)
+            assert limit is not None  # noqa: S101  `stopped` says so
+            raise TooSlow(limit.seconds) from fault
         except BaseException:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-            self._give_back(inode, connection)
+            self._end(inode, connection)
             raise
+        self._give_back(inode, connection)
+
+    def _raise_damage(self, kind: int, fault: sqlite3.DatabaseError) -> None:
+        if kind not in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+            raise fault
+        raise NotReady(
+            f"the file {self.path} is damaged ({fault}). Delete it: its follower builds it again from the log.",
+            str(self.path),
+        ) from fault
+
+    def _end(self, inode: int, connection: sqlite3.Connection) -> None:
+        """After a read that did not come to its end."""
+        connection.set_progress_handler(None, 0)
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
         self._give_back(inode, connection)
 
     def close(self) -> None:
@@ -74,7 +103,7 @@ class ReadPool:
         try:
             inode = self.path.stat().st_ino
         except FileNotFoundError:
-            raise self._missing() from None
+            raise NothingYet(str(self.path)) from None
         while True:
             with self._lock:
                 found = self._idle.pop() if self._idle else None
@@ -85,6 +114,7 @@ class ReadPool:
             found[1].close()
 
     def _give_back(self, inode: int, connection: sqlite3.Connection) -> None:
+        connection.set_progress_handler(None, 0)
         with self._lock:
             self._idle.append((inode, connection))
 
@@ -93,17 +123,14 @@ class ReadPool:
             connection = sqlite3.connect(
                 f"{self.path.as_uri()}?mode=ro",
                 uri=True,
-                timeout=BUSY_SECONDS,
+                timeout=BUSY_SECONDS if self._waits else SHORT_BUSY_SECONDS,
                 isolation_level=None,
                 check_same_thread=False,  # a connection moves between threads, but is used by one at a time
             )
         except sqlite3.OperationalError as fault:
             if fault.sqlite_errorcode == sqlite3.SQLITE_CANTOPEN:
-                raise self._missing() from fault
+                raise NothingYet(str(self.path)) from fault
             raise
         connection.execute(f"PRAGMA mmap_size={MAPPED_BYTES}")
         connection.create_function("distance_km", 4, distance_km, deterministic=True)
         return connection
-
-    def _missing(self) -> NotReady:
-        return NotReady("nothing has been projected yet. Run `spice run`, or wait for the follower.", str(self.path))

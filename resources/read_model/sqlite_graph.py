@@ -11,6 +11,7 @@ from resources.read_model.sqlite_filters import Sql, condition_sql, conjunction,
 from resources.read_model.sqlite_layout import ModelOptions
 from resources.read_model.sqlite_rows import row_reader
 from resources.read_model.sqlite_search import Counts, SqliteSnapshot
+from resources.read_model.time_limit import TimeLimit
 
 GRAPH = ModelOptions("graph", words=False, backwards=True)
 
@@ -43,14 +44,15 @@ class SqliteGraphSnapshot(SqliteSnapshot, GraphSnapshot):
 
 class SqliteGraphModel(GraphModel):
     def __init__(self, path: Path, layouts: list[DomainLayout]) -> None:
-        self._pool = ReadPool(path)
+        self._pools = {waits: ReadPool(path, waits=waits) for waits in (True, False)}
         self._layouts = {layout.domain: layout for layout in layouts}
         self._counts = Counts()
 
     @contextmanager
-    def snapshot(self, domain: str) -> Iterator[SqliteGraphSnapshot]:
-        with self._pool.transaction() as connection:
+    def snapshot(self, domain: str, limit: TimeLimit | None = None) -> Iterator[SqliteGraphSnapshot]:
+        with self._pools[limit is None or limit.waits].transaction(limit) as connection:
             yield SqliteGraphSnapshot(connection, self._layouts[domain], GRAPH, self._counts)
 
     def close(self) -> None:
-        self._pool.close()
+        for pool in self._pools.values():
+            pool.close()

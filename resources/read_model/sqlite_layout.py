@@ -16,7 +16,7 @@ import sqlite3
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from resources.read_model.base import StoredState
+from resources.read_model.base import BucketDigest, StoredState
 from resources.read_model.query import DomainLayout, Field, Kind, TypeLayout
 
 PAGE_SIZE = 4096
@@ -100,6 +100,14 @@ def read_state(connection: sqlite3.Connection, domain: str) -> tuple[StoredState
         return None
     updated_at = None if found[4] is None else EPOCH + found[4] * MICROSECOND
     return StoredState(found[0], found[1], found[2], found[3], updated_at), found[5]
+
+
+def read_digest(connection: sqlite3.Connection, domain: str) -> dict[int, BucketDigest]:
+    """The digest kept with each transaction, by bucket."""
+    rows = connection.execute(
+        "SELECT bucket, documents, lane0, lane1, lane2, lane3 FROM digest WHERE domain = ? ORDER BY bucket", (domain,)
+    )
+    return {bucket: BucketDigest(documents, (a, b, c, d)) for bucket, documents, a, b, c, d in rows}
 
 
 def create_domain(connection: sqlite3.Connection, layout: DomainLayout, options: ModelOptions) -> None:

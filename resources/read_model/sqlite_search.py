@@ -7,12 +7,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from resources.read_model.base import NotReady, SearchModel, Snapshot, StoredState
+from resources.read_model.base import BucketDigest, NothingYet, NotReady, SearchModel, Snapshot, StoredState
 from resources.read_model.connection import ReadPool
 from resources.read_model.query import Condition, DomainLayout, Row, Selection, TypeLayout
 from resources.read_model.sqlite_filters import condition_sql, conjunction, filter_sql, ids_sql, segments
-from resources.read_model.sqlite_layout import ModelOptions, fingerprint, read_state
+from resources.read_model.sqlite_layout import ModelOptions, fingerprint, read_digest, read_state
 from resources.read_model.sqlite_rows import row_reader
+from resources.read_model.time_limit import TimeLimit
 
 SEARCH = ModelOptions("search", words=True, backwards=False)
 REMEMBERED_COUNTS = 4096
@@ -44,7 +45,7 @@ class SqliteSnapshot(Snapshot):
     def __init__(
         self, connection: sqlite3.Connection, layout: DomainLayout, options: ModelOptions, counts: Counts
     ) -> None:
-        self._connection, self._counts = connection, counts
+        self._connection, self._counts, self._domain = connection, counts, layout.domain
         self.state = _state_of(connection, layout, options)
         rows = connection.execute("SELECT type, no, settled FROM types WHERE domain = ?", (layout.domain,)).fetchall()
         self._numbers = {name: no for name, no, _ in rows}
@@ -120,20 +121,24 @@ class SqliteSnapshot(Snapshot):
     def ready_for_words(self, type_layout: TypeLayout) -> bool:
         return type_layout.name in self._settled
 
+    def digest(self) -> dict[int, BucketDigest]:
+        return read_digest(self._connection, self._domain)
+
 
 class SqliteSearchModel(SearchModel):
     def __init__(self, path: Path, layouts: list[DomainLayout]) -> None:
-        self._pool = ReadPool(path)
+        self._pools = {waits: ReadPool(path, waits=waits) for waits in (True, False)}
         self._layouts = {layout.domain: layout for layout in layouts}
         self._counts = Counts()
 
     @contextmanager
-    def snapshot(self, domain: str) -> Iterator[Snapshot]:
-        with self._pool.transaction() as connection:
+    def snapshot(self, domain: str, limit: TimeLimit | None = None) -> Iterator[Snapshot]:
+        with self._pools[limit is None or limit.waits].transaction(limit) as connection:
             yield SqliteSnapshot(connection, self._layouts[domain], SEARCH, self._counts)
 
     def close(self) -> None:
-        self._pool.close()
+        for pool in self._pools.values():
+            pool.close()
 
 
 def _state_of(connection: sqlite3.Connection, layout: DomainLayout, options: ModelOptions) -> StoredState:
@@ -145,7 +150,7 @@ def _state_of(connection: sqlite3.Connection, layout: DomainLayout, options: Mod
             raise NotReady("its file is being created; ask again.", place) from fault
         raise
     if found is None:
-        raise NotReady("nothing has been projected yet. Run `spice run`, or wait for the follower.", place)
+        raise NothingYet(place)
     state, stored = found
     if stored != fingerprint(layout, options):
         raise NotReady("it was built for another ontology; its follower builds it again from the log.", place)

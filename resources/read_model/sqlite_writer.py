@@ -28,6 +28,7 @@ from resources.read_model.sqlite_layout import (
     create_domain,
     drop_domain,
     fingerprint,
+    read_digest,
     read_state,
     settle_type,
 )
@@ -118,11 +119,7 @@ class SqliteWriter(ReadModelWriter):
         connection = self._connection()
         if not self._stored(connection).fits:
             return {}
-        rows = connection.execute(
-            "SELECT bucket, documents, lane0, lane1, lane2, lane3 FROM digest WHERE domain = ? ORDER BY bucket",
-            (self._layout.domain,),
-        )
-        return {bucket: BucketDigest(documents, (a, b, c, d)) for bucket, documents, a, b, c, d in rows}
+        return read_digest(connection, self._layout.domain)
 
     @contextmanager
     def reading(self) -> Iterator[None]:
