@@ -22,6 +22,24 @@ import pytest
 from gateway.demo.correction import copy_home
 from resources.home import PROJECT_ROOT, Home
 
+HERE = ("127.", "::1", "localhost", "0.0.0.0", "::ffff:127.")
+
+
+def stay_on_this_machine(event: str, arguments: tuple[Any, ...]) -> None:
+    """No test's own process speaks to another machine or asks for its address, nor does a library that it loads."""
+    if event == "socket.connect":
+        address = arguments[1]
+    elif event == "socket.getaddrinfo":
+        address = arguments[:2]
+    else:
+        return
+    host = address[0] if isinstance(address, tuple) else None  # else a file of this machine
+    if host is not None and host != "" and not str(host).startswith(HERE):
+        raise AssertionError(f"{event}: {host} is not of this machine; tests need no network")
+
+
+sys.addaudithook(stay_on_this_machine)
+
 DATASETS = ("flights", "airlines", "airports", "planes", "weather")
 
 
@@ -70,12 +88,17 @@ class Spice:
 PACKAGES = ("orchestration", "transforms", "ontology_assets", "resources", "gateway")
 
 
-def project_with(folder: Path, domain: Path) -> Path:
-    """A copy of the project with one more domain under `defs/`: its files, and not a line of Python."""
+def copy_of_the_packages(folder: Path) -> None:
+    """Our packages with what configures them."""
     for package in PACKAGES:
         shutil.copytree(PROJECT_ROOT / package, folder / package, ignore=shutil.ignore_patterns("__pycache__"))
     for file in ("pyproject.toml", "workspace.yaml"):
         shutil.copy2(PROJECT_ROOT / file, folder / file)
+
+
+def project_with(folder: Path, domain: Path) -> Path:
+    """A copy of the project with one more domain under `defs/`: its files, and not a line of Python."""
+    copy_of_the_packages(folder)
     place = folder / "orchestration" / "defs" / domain.name
     shutil.copytree(domain, place, ignore=shutil.ignore_patterns("sources"))
     (place / "defs.yaml").write_text("type: orchestration.components.domain.Domain\n")

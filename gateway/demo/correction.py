@@ -20,6 +20,7 @@ from transforms.definitions import Dataset
 
 IMMUTABLE = ("lake", "objects")
 """Parts of a home whose files are written once and never altered: a copy shares them by hard links."""
+OF_THE_UI = "dev"
 
 
 @dataclass(frozen=True)
@@ -33,11 +34,14 @@ class Correction:
 
 
 def copy_home(source: Home, target: Path) -> Home:
-    """Copy a home at rest to `target` (hard links for immutable parts); what stood there is removed."""
+    """Copy a home at rest to `target` (hard links for immutable parts); what stood there is removed.
+
+    Sockets and processes of a UI that serves the home stay behind.
+    """
     if target.exists():
         shutil.rmtree(target)
     for entry in sorted(source.root.iterdir()):
-        if entry == target or entry.name.startswith("demo-"):
+        if entry == target or entry.name == OF_THE_UI or entry.name.startswith("demo-"):
             continue
         link = os.link if entry.name in IMMUTABLE else shutil.copy2
         if entry.is_dir():

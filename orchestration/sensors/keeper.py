@@ -24,6 +24,7 @@ from resources.registry.sql import SqliteRegistry
 SWEEP = timedelta(seconds=60)
 """How often runs are looked at although all leases are fresh: a run whose successor took over may lie there dead."""
 RUNS_LOOKED_AT = 12
+NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def follower_definitions(domains: Sequence[Domain], home: Home | None = None) -> dg.Definitions:
@@ -132,9 +133,12 @@ def next_run_key(follower: str, epoch: int, former: str | None, now: datetime) -
 
 
 def _swept_at(cursor: str | None) -> datetime:
-    if not cursor:
-        return datetime(1970, 1, 1, tzinfo=UTC)
-    return datetime.fromisoformat(json.loads(cursor)["swept_at"])
+    """Long ago where the cursor can't be read: a sweep costs a second, an error would come back with every tick."""
+    try:
+        swept_at = datetime.fromisoformat(json.loads(cursor or "{}")["swept_at"])
+    except (ValueError, KeyError, TypeError):
+        return NEVER
+    return swept_at if swept_at.tzinfo is not None else NEVER
 
 
 def _was_launched(instance: dg.DagsterInstance, run_key: str) -> bool:
