@@ -4,8 +4,9 @@ A pipeline's own nodes are no assets; what they do is told in the expressions. T
 Assets whose table holds the fields of several types name them `Type.field`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from ontology_assets.cloudevents import ATTRIBUTES
 from ontology_assets.lineage.build import column_graph
@@ -15,18 +16,21 @@ from ontology_assets.lineage.pipelines import AS_IS
 from ontology_assets.model.definitions import Domain
 from ontology_assets.model.layout import upstream_of
 
+Behind: TypeAlias = dict[tuple[Column, Kind], tuple[str, ...]]
+"""Column of another asset, and how it matters -> the rules on the way."""
 DANGLING, LINKS = "/dangling", "/links"
 EVENTS = "events/"
 
 
 @dataclass(frozen=True)
 class Origin:
-    """A column that another is made of (`value`), or that decides about it (`rows`); `by`: expressions and rules."""
+    """A column that another is made of (`value`), or that decides about it (`rows`); `rules`: expressions and rules on
+    the way, in their order."""
 
     asset: str
     column: str
     kind: Kind
-    by: str
+    rules: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,7 @@ class AssetLineage:
             (
                 column,
                 ", ".join(f"{one.asset}.{one.column}{' (rows)' if one.kind == 'rows' else ''}" for one in origins),
-                "; ".join(dict.fromkeys(one.by for one in origins if one.by)),
+                "; ".join(_in_order(one.rules for one in origins)),
             )
             for column, origins in self.columns.items()
         ]
@@ -73,7 +77,7 @@ def asset_lineages(domains: Sequence[Domain]) -> dict[str, AssetLineage]:
             events.update(_columns_of_events(events))
             for attribute, field in ATTRIBUTES.items():
                 known = found.setdefault(TOPIC, {}).get(attribute, ())
-                origin = Origin(f"{EVENTS}{domain.name}", field, "value", "published")
+                origin = Origin(f"{EVENTS}{domain.name}", field, "value", ("published",))
                 found[TOPIC][attribute] = (*known, origin)
     return {asset: AssetLineage(asset, columns) for asset, columns in found.items()}
 
@@ -117,37 +121,55 @@ class _Walk:
 
     def __init__(self, graph: ColumnGraph, into: Mapping[Column, list[Edge]]) -> None:
         self.graph, self.into = graph, into
-        self.known: dict[Column, dict[tuple[Column, Kind], tuple[str, ...]]] = {}
+        self.known: dict[Column, Behind] = {}
 
     def origins(self, column: Column) -> tuple[Origin, ...]:
         found = self.behind(column)
         return tuple(
-            Origin(asset_of(source), name_in_asset(source), kind, " → ".join(bys) or AS_IS)
-            for (source, kind), bys in sorted(found.items(), key=lambda item: (item[0][1] == "rows", item[0][0]))
+            Origin(asset_of(source), name_in_asset(source), kind, rules or (AS_IS,))
+            for (source, kind), rules in sorted(found.items(), key=lambda item: (item[0][1] == "rows", item[0][0]))
         )
 
-    def behind(self, column: Column) -> dict[tuple[Column, Kind], tuple[str, ...]]:
+    def behind(self, column: Column) -> Behind:
         """The columns of other assets, each with the rules on the way, first one first.
 
-        Rows of a pipeline's node are not followed from a value: they are those behind the asset's own rows.
+        Rows of a pipeline's node are not followed from a value: they are those behind the asset's own rows. Only what
+        is made of nothing else, such as a count, names the rows that it counts.
         """
         if column in self.known:
             return self.known[column]
-        found: dict[tuple[Column, Kind], tuple[str, ...]] = {}
-        for edge in self.into.get(column, []):
-            in_pipeline = self.graph.nodes[column].layer == "transform"
-            if in_pipeline and edge.source.is_rows and not column.is_rows:
-                continue
+        found: Behind = {}
+        edges = self.into.get(column, [])
+        in_pipeline = self.graph.nodes[column].layer == "transform"
+        for edge in edges:
             own = () if edge.plain and in_pipeline else (edge.by,)
-            if not self.graph.nodes[edge.source].inner:
-                _add(found, edge.source, edge.kind, own)
-                continue
-            for (source, kind), bys in self.behind(edge.source).items():
-                through: Kind = "rows" if "rows" in (kind, edge.kind) else "value"
-                _add(found, source, through, (*bys, *own))
+            if in_pipeline and edge.source.is_rows and not column.is_rows:
+                if not any(one.kind == "value" for one in edges):
+                    _add(found, self.counted(edge.source), "rows", own)
+            elif self.graph.nodes[edge.source].inner:
+                for (source, kind), rules in self.behind(edge.source).items():
+                    _add(found, [source], "rows" if "rows" in (kind, edge.kind) else "value", (*rules, *own))
+            else:
+                _add(found, [edge.source], edge.kind, own)
         self.known[column] = found
         return found
 
+    def counted(self, rows: Column) -> list[Column]:
+        """The rows of assets behind the rows of a pipeline's node."""
+        if not self.graph.nodes[rows].inner:
+            return [rows]
+        return [one for edge in self.into[rows] if edge.source.is_rows for one in self.counted(edge.source)]
 
-def _add(found: dict[tuple[Column, Kind], tuple[str, ...]], source: Column, kind: Kind, bys: tuple[str, ...]) -> None:
-    found[source, kind] = tuple(dict.fromkeys((*found.get((source, kind), ()), *bys)))
+
+def _add(found: Behind, sources: Iterable[Column], kind: Kind, rules: tuple[str, ...]) -> None:
+    for source in sources:
+        found[source, kind] = tuple(dict.fromkeys((*found.get((source, kind), ()), *rules)))
+
+
+def _in_order(chains: Iterable[tuple[str, ...]]) -> list[str]:
+    """Each rule once, the one farthest from the result first."""
+    distances: dict[str, int] = {}
+    for chain in chains:
+        for distance, rule in enumerate(reversed(chain)):
+            distances[rule] = max(distance, distances.get(rule, 0))
+    return sorted(distances, key=distances.__getitem__, reverse=True)
