@@ -34,7 +34,7 @@ class SqliteFile:
 
     A long-running process keeps the inode of a deleted file open and would go on writing to nowhere, so `connection`
     compares it with the path (one `stat`, 3 us) and opens anew. `schema` runs on each opening and creates what is
-    missing. For one thread only: sqlite3 refuses another.
+    missing. For one thread only: sqlite3 refuses another. `factory` makes the connections: there the simulator cuts in.
     """
 
     def __init__(
@@ -44,11 +44,13 @@ class SqliteFile:
         *,
         page_size: int = 4096,
         synchronous: Literal["NORMAL", "FULL"] = "FULL",
+        factory: type[sqlite3.Connection] = sqlite3.Connection,
     ) -> None:
         self.path = path
         self._schema = schema
         self._page_size = page_size
         self._synchronous = synchronous
+        self._factory = factory
         self._connection: sqlite3.Connection | None = None
         self._inode = 0
 
@@ -84,7 +86,7 @@ class SqliteFile:
             # A write-ahead log left beside a deleted database would be replayed into the new one.
             for suffix in ("-wal", "-shm"):
                 self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
-        connection = sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None)
+        connection = sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None, factory=self._factory)
         try:
             connection.execute(f"PRAGMA page_size={self._page_size}")  # heeded by an empty file only
             switch_to_wal(connection)

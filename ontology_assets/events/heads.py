@@ -78,8 +78,8 @@ class FoldedLog(Protocol):
 class Heads(HeadsFile):
     """Heads of one log. All queries answer as of `position`, which only catch_up() moves."""
 
-    def __init__(self, path: Path, log: FoldedLog) -> None:
-        super().__init__(path)
+    def __init__(self, path: Path, log: FoldedLog, *, factory: type[sqlite3.Connection] = sqlite3.Connection) -> None:
+        super().__init__(path, factory)
         self._log = log
         self._lock = threading.RLock()
         self._reads: Reads | None = None

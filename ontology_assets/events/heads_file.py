@@ -13,8 +13,8 @@ _WAIT_S = 120.0
 class HeadsFile:
     """A cache in a file: whatever is wrong with it, it is made anew."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, path: Path, factory: type[sqlite3.Connection] = sqlite3.Connection) -> None:
+        self._path, self._factory = path, factory
         self._fits = False
         """Whether the content was found to be a snapshot of the log."""
         self.rebuilt: str | None = None
@@ -30,7 +30,9 @@ class HeadsFile:
 
     def _opened(self) -> sqlite3.Connection:
         # Deciding, catching up and closing may happen in different threads, one at a time (the lock above).
-        db = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False, timeout=_WAIT_S)
+        db = sqlite3.connect(
+            self._path, isolation_level=None, check_same_thread=False, timeout=_WAIT_S, factory=self._factory
+        )
         try:
             db.execute("PRAGMA journal_mode = WAL")
             # A cache may lose its last transactions in a power cut; it must not be torn, and in WAL mode it is not.

@@ -4,7 +4,6 @@ Both ways take the follower's lease first, so that one process at a time does th
 own fence. Nothing here knows Dagster, a database or what a sink makes of an event.
 """
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -13,6 +12,7 @@ import pyarrow as pa
 
 from ontology_assets.followers.lease import HeldLease, lease_name
 from ontology_assets.followers.sink import FollowedLog, Sink
+from resources.clock import SYSTEM_CLOCK, Clock
 from resources.errors import SpiceError
 from resources.fencing import Fenced
 from resources.lean_arrow import give_memory_back
@@ -108,6 +108,7 @@ def catch_up(
     batch_rows: int = BATCH_ROWS,
     on_progress: Callable[[Progress], None] = lambda _: None,
     timing: Timing = TIMING,
+    clock: Clock = SYSTEM_CLOCK,
 ) -> CaughtUp:
     """Bring `sink` to where the log ends now, and return.
 
@@ -115,17 +116,17 @@ def catch_up(
     work itself if it dies. Raises FollowerStalled after `timeout` seconds without progress.
     """
     target = log.end().position
-    work = _Work(log, sink, registry, owner, run_id, batch_rows, timing)
+    work = _Work(log, sink, registry, owner, run_id, batch_rows, timing, clock)
     position = work.position()
     work.refuse_foreign_sink(position)
-    moved_at = time.monotonic()
+    moved_at = clock.monotonic()
     while position < target:
         held = work.try_lease()
         if held is None:
             lease = registry.read(work.name)
             waiting_for = "another process" if lease is None else f"{lease.owner} (process {lease.pid})"
             on_progress(Progress(position, target, waiting_for))
-            if time.monotonic() - moved_at > timeout:
+            if clock.monotonic() - moved_at > timeout:
                 raise FollowerStalled(
                     "Follower stalled",
                     f"{waiting_for} holds the lease and has stood at event {position} of {target} for {timeout:.0f} s; "
@@ -133,13 +134,13 @@ def catch_up(
                     where=work.name,
                     status=503,
                 )
-            time.sleep(timing.poll)
+            clock.sleep(timing.poll)
         else:
             with held:
                 work.apply_until(target, held, lambda at: on_progress(Progress(at, target)))
         before, position = position, work.position()
         if position != before:
-            moved_at = time.monotonic()
+            moved_at = clock.monotonic()
     on_progress(Progress(position, target))
     return CaughtUp(position, work.events, sink.digest(), len(sink.parked()))
 
@@ -156,18 +157,19 @@ def follow(
     batch_rows: int = LIVE_BATCH_ROWS,
     on_event: Callable[[str], None] = lambda _: None,
     timing: Timing = TIMING,
+    clock: Clock = SYSTEM_CLOCK,
 ) -> Ended:
-    """Keep `sink` at the log's end until `time.monotonic()` reaches `until` or `stop()` names a reason (asked at each
+    """Keep `sink` at the log's end until `clock.monotonic()` reaches `until` or `stop()` names a reason (asked at each
     look).
 
     `stop` is asked at each look. Waits for the lease while another holds it, and takes it the moment it is given
     back. If it is lost to somebody else, the follower ends as superseded; if it merely ran out (the process was
     paused), it is taken again at the next epoch. `on_event` gets a sentence for people at each change of state.
     """
-    work = _Work(log, sink, registry, owner, run_id, batch_rows, timing)
+    work = _Work(log, sink, registry, owner, run_id, batch_rows, timing, clock)
 
     def reason_to_stop() -> StopReason | None:
-        return stop() or (StopReason.TIME_OVER if time.monotonic() >= until else None)
+        return stop() or (StopReason.TIME_OVER if clock.monotonic() >= until else None)
 
     led = False
     while True:
@@ -178,7 +180,7 @@ def follow(
                 return work.ended(StopReason.SUPERSEDED)
             if reason := reason_to_stop():
                 return work.ended(reason)
-            time.sleep(HANDOVER_SECONDS)
+            clock.sleep(HANDOVER_SECONDS)
             held = work.try_lease()
         led = True
         with held:
@@ -201,6 +203,7 @@ class _Work:
     run_id: str
     batch_rows: int
     timing: Timing
+    clock: Clock
     events: int = 0
     epochs: list[int] = field(default_factory=list)
     _known_log: str = ""
@@ -228,7 +231,7 @@ class _Work:
             self.registry.release(lease)
             return None
         self.epochs.append(lease.epoch)
-        return HeldLease(self.registry, lease, every=self.timing.renew, ttl=self.timing.ttl)
+        return HeldLease(self.registry, lease, every=self.timing.renew, ttl=self.timing.ttl, clock=self.clock)
 
     def apply_until(self, target: int, held: HeldLease, on_batch: Callable[[int], None]) -> None:
         """Apply what the log has until the sink reaches `target`; returns early when the lease or the store is lost."""
@@ -245,7 +248,7 @@ class _Work:
     def follow_until(self, stop: Callable[[], StopReason | None], held: HeldLease) -> StopReason | None:
         """Apply what comes until there is a reason to stop; None when the lease or the store is lost."""
         position = self.position()
-        looked_at = time.monotonic()
+        looked_at = self.clock.monotonic()
         given_back_at = self.events
         try:
             while not held.lost:
@@ -257,9 +260,9 @@ class _Work:
                 if self.events - given_back_at >= GIVE_BACK_AFTER_EVENTS:
                     give_memory_back()
                     given_back_at = self.events
-                time.sleep(self.timing.poll)
-                if time.monotonic() - looked_at > SINK_LOOK_SECONDS:
-                    looked_at = time.monotonic()
+                self.clock.sleep(self.timing.poll)
+                if self.clock.monotonic() - looked_at > SINK_LOOK_SECONDS:
+                    looked_at = self.clock.monotonic()
                     if self.position() != position:  # the store was deleted: begin again with the one that is there
                         return None
         except Fenced:

@@ -51,10 +51,18 @@ class _Stored:
 
 
 class SqliteWriter(ReadModelWriter):
-    def __init__(self, path: Path, layout: DomainLayout, options: ModelOptions, *, now: Now = utc_now) -> None:
+    def __init__(
+        self,
+        path: Path,
+        layout: DomainLayout,
+        options: ModelOptions,
+        *,
+        now: Now = utc_now,
+        factory: type[sqlite3.Connection] = sqlite3.Connection,
+    ) -> None:
         self._layout, self._options, self._now = layout, options, now
         # A lost tail after a power cut is followed again from the stored position, so NORMAL is enough.
-        self._file = SqliteFile(path, _prepare, page_size=PAGE_SIZE, synchronous="NORMAL")
+        self._file = SqliteFile(path, _prepare, page_size=PAGE_SIZE, synchronous="NORMAL", factory=factory)
         self._known: Tables | None = None
 
     def state(self) -> StoredState:

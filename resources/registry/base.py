@@ -26,6 +26,33 @@ class RegistryUnavailable(SpiceError):
         super().__init__("Registry unavailable", detail, where=where, status=503)
 
 
+class Processes:
+    """What this process is called in a lease, and whether another one is gone."""
+
+    @property
+    def host(self) -> str:
+        return this_host()
+
+    @property
+    def pid(self) -> int:
+        return os.getpid()
+
+    def is_gone(self, host: str, pid: int) -> bool:
+        """True only if it ran on this machine and its id is free."""
+        if host != self.host:
+            return False
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return True
+        except PermissionError:
+            return False
+        return False
+
+
+THIS_MACHINE = Processes()
+
+
 @dataclass(frozen=True)
 class Lease:
     """One row: the last holder of `name`. `renewed_at` is None once it was given back or taken away."""
@@ -57,15 +84,7 @@ class Lease:
 
         A reused process id or one of another machine gives False, and the lease runs out by itself.
         """
-        if self.host != this_host():
-            return False
-        try:
-            os.kill(self.pid, 0)
-        except ProcessLookupError:
-            return True
-        except PermissionError:
-            return False
-        return False
+        return THIS_MACHINE.is_gone(self.host, self.pid)
 
 
 @dataclass(frozen=True)

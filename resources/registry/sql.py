@@ -3,7 +3,6 @@
 `SqliteRegistry` is the embedded adapter. Another engine needs another constructor, not other statements.
 """
 
-import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from resources.clock import Now, utc_now
-from resources.registry.base import TTL_SECONDS, Lease, Mark, Registry, RegistryUnavailable, this_host
+from resources.registry.base import THIS_MACHINE, TTL_SECONDS, Lease, Mark, Processes, Registry, RegistryUnavailable
 from resources.sqlite_file import BUSY_SECONDS, switch_to_wal
 
 metadata = sa.MetaData(
@@ -51,12 +50,12 @@ marks = sa.Table(
 
 
 class SqlRegistry(Registry):
-    def __init__(self, engine: sa.Engine, *, now: Now = utc_now) -> None:
+    def __init__(self, engine: sa.Engine, *, now: Now = utc_now, processes: Processes = THIS_MACHINE) -> None:
         self._engine = engine.execution_options(isolation_level="AUTOCOMMIT")
         # The dialects' own INSERTs know ON CONFLICT; only the module of the engine at hand is loaded.
         self._insert: Any = import_module(f"sqlalchemy.dialects.{engine.dialect.name}").insert
         self._now = now
-        self._host = this_host()
+        self._processes = processes
         with self._connection() as connection:
             for table in metadata.sorted_tables:
                 connection.execute(sa.schema.CreateTable(table, if_not_exists=True))
@@ -66,15 +65,16 @@ class SqlRegistry(Registry):
     ) -> Lease | None:
         holder = self.read(name)
         now = self._now()
-        if holder is not None and holder.is_alive(now, ttl):
+        is_gone = holder is not None and self._processes.is_gone(holder.host, holder.pid)
+        if holder is not None and holder.is_fresh(now, ttl) and not is_gone:
             return None  # asking while another is at work costs no write transaction
-        gone = holder.epoch if holder is not None and holder.process_is_gone() else -1
+        gone = holder.epoch if holder is not None and is_gone else -1
         seconds = now.timestamp()
         values = {
             "owner": owner,
             "run_id": run_id,
-            "host": self._host,
-            "pid": os.getpid(),
+            "host": self._processes.host,
+            "pid": self._processes.pid,
             "acquired_at": seconds,
             "renewed_at": seconds,
             "stop_requested": None,
@@ -165,11 +165,18 @@ class SqliteRegistry(SqlRegistry):
     A power cut may take back the last renewals (`synchronous=NORMAL`); epochs don't depend on it, see `acquire`.
     """
 
-    def __init__(self, path: Path, *, now: Now = utc_now) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        now: Now = utc_now,
+        processes: Processes = THIS_MACHINE,
+        factory: type[sqlite3.Connection] = sqlite3.Connection,
+    ) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        engine = sa.create_engine(f"sqlite:///{path}", connect_args={"timeout": BUSY_SECONDS})
+        engine = sa.create_engine(f"sqlite:///{path}", connect_args={"timeout": BUSY_SECONDS, "factory": factory})
         sa.event.listen(engine, "connect", _prepare)
-        super().__init__(engine, now=now)
+        super().__init__(engine, now=now, processes=processes)
 
 
 def _prepare(connection: sqlite3.Connection, _record: object) -> None:

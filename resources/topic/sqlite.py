@@ -6,14 +6,16 @@ which saves a third of the writing. Producers' positions and epochs are in the s
 two files can be torn.
 """
 
+import sqlite3
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from sqlite3 import Connection
 from typing import Any
 
 import pyarrow as pa
 
+from resources.clock import Now, utc_now
 from resources.fencing import Fenced
 from resources.sqlite_file import SqliteFile
 from resources.topic.base import CONTENT_TYPE, MESSAGES, SPEC_VERSION, Producer, Topic
@@ -88,11 +90,14 @@ HASH_DIGITS = 64
 
 
 class SqliteTopic(Topic):
-    def __init__(self, path: Path) -> None:
-        self._file = SqliteFile(path, _create, page_size=PAGE_SIZE)
+    def __init__(
+        self, path: Path, *, now: Now = utc_now, factory: type[sqlite3.Connection] = sqlite3.Connection
+    ) -> None:
+        self._file = SqliteFile(path, _create, page_size=PAGE_SIZE, factory=factory)
+        self._now = now
 
     def producer(self, name: str) -> "SqliteProducer":
-        return SqliteProducer(self._file, name)
+        return SqliteProducer(self._file, name, self._now)
 
     def read(self, from_offset: int = 0, limit: int = 10_000) -> pa.Table:
         rows = self._file.connection().execute(READ, (from_offset, limit))
@@ -110,9 +115,10 @@ class SqliteTopic(Topic):
 
 
 class SqliteProducer(Producer):
-    def __init__(self, file: SqliteFile, name: str) -> None:
+    def __init__(self, file: SqliteFile, name: str, now: Now) -> None:
         self._file = file
         self._name = name
+        self._now = now
 
     def position(self) -> int:
         return self._row()[0]
@@ -150,7 +156,7 @@ class SqliteProducer(Producer):
         """The fence: moves on only at the claimed epoch and from the expected position."""
         moved = connection.execute(
             "UPDATE producers SET position = ?, updated_at = ? WHERE name = ? AND epoch = ? AND position = ?",
-            (position, datetime.now(UTC).isoformat(), self._name, epoch, after),
+            (position, self._now().isoformat(), self._name, epoch, after),
         )
         if moved.rowcount != 1:
             raise self._fenced(connection, epoch)
