@@ -14,7 +14,7 @@ from resources.lean_arrow import keep_pandas_out
 
 keep_pandas_out()  # before anything that uses pyarrow: half a second of every command
 
-from gateway.cli import care, definitions, demo, events, objects, projection, run, sources  # noqa: E402
+from gateway.cli import care, definitions, demo, events, lineage, objects, projection, run, sources  # noqa: E402
 from resources.errors import SpiceError  # noqa: E402
 
 app = typer.Typer(
@@ -32,6 +32,7 @@ app.add_typer(definitions.app, name="defs")
 app.command("run")(run.run)
 app.command("search")(objects.search)
 app.command("graph")(objects.graph)
+app.command("lineage")(lineage.lineage)
 app.command("demo")(demo.demo)
 app.command("dev")(run.dev)
 app.command("doctor")(care.doctor)
