@@ -145,6 +145,11 @@ class StageHandle:
     def note(self, text: str) -> None:
         self._stage.note = text
 
+    @property
+    def seconds(self) -> float:
+        """How long it took; 0 while it runs."""
+        return self._stage.seconds
+
 
 @cache
 def process_clock(*, bars: bool) -> StageClock:

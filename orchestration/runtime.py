@@ -14,7 +14,7 @@ from resources.home import Home
 
 if TYPE_CHECKING:
     from ontology_assets.events.heads import Heads
-    from ontology_assets.events.log import EventLog
+    from orchestration.run_log import RunLog
     from resources.lake.local import LocalLake
 
 
@@ -27,7 +27,7 @@ class Runtime(dg.ConfigurableResource["Runtime"]):
     home_dir: str = ""
     bars: bool = False
 
-    _logs: dict[str, "EventLog"] = PrivateAttr(default_factory=dict)
+    _logs: dict[str, "RunLog"] = PrivateAttr(default_factory=dict)
     _heads: dict[str, "Heads"] = PrivateAttr(default_factory=dict)
 
     @property
@@ -49,12 +49,12 @@ class Runtime(dg.ConfigurableResource["Runtime"]):
     def locks(self) -> Path:
         return self.home.locks
 
-    def log(self, domain: str) -> "EventLog":
-        from ontology_assets.events.log import EventLog
+    def log(self, domain: str) -> "RunLog":
+        from orchestration.run_log import RunLog
         from resources.object_store.local import LocalObjectStore
 
         if domain not in self._logs:
-            self._logs[domain] = EventLog(LocalObjectStore(self.home.objects), domain)
+            self._logs[domain] = RunLog(LocalObjectStore(self.home.objects), domain)
         return self._logs[domain]
 
     def heads(self, domain: str) -> "Heads":

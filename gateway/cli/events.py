@@ -1,7 +1,8 @@
 """`spice events`: the log itself."""
 
 from dataclasses import asdict
-from typing import Annotated
+from json import dumps as json_text
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -9,6 +10,9 @@ from gateway.cli.common import DomainOption, HomeOption, JsonOption, home_of, pr
 from gateway.domains import the_domain
 from gateway.readers import open_readers
 from ontology_assets.queries.history import event_documents
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 app = typer.Typer(no_args_is_help=True, help="The event log: figures, proof, tail.")
 
@@ -47,20 +51,28 @@ def verify(domain: DomainOption = None, home: HomeOption = None, json: JsonOptio
     raise typer.Exit(0 if report.ok else 1)
 
 
+def appended_by(events: "pa.RecordBatch", run: str) -> "pa.RecordBatch":
+    """The events of one run; `metadata` is canonical JSON, so its text is compared and nothing parsed."""
+    import pyarrow.compute as pc
+
+    return events.filter(pc.match_substring(events["metadata"], f'"run_id":{json_text(run)}'))
+
+
 @app.command()
 def tail(
     start: Annotated[int, typer.Option("--from", help="First position to show.")] = 1,
     limit: Annotated[int, typer.Option(help="Events to show at most; 0 = all there are.")] = 20,
+    run: Annotated[str | None, typer.Option("--run", help="Only what this Dagster run appended, by its id.")] = None,
     domain: DomainOption = None,
     home: HomeOption = None,
 ) -> None:
-    """Events from a position on, one JSON document a line."""
+    """Events from a position on, one JSON document a line; each says in `metadata.run_id` which run appended it."""
     import orjson
 
     chosen = the_domain(domain)
     shown = 0
     for batch in open_readers(home_of(home), [chosen]).log(chosen.name).events(after_position=start - 1):
-        for document in event_documents(batch):
+        for document in event_documents(batch if run is None else appended_by(batch, run)):
             say(orjson.dumps(document).decode())
             shown += 1
             if limit and shown >= limit:

@@ -90,6 +90,12 @@ class ProjectionSink:
     def digest(self) -> str:
         return digest_text(self._writer.digest())
 
+    def objects(self) -> int:
+        """Objects that the store holds; its digest counts the deleted ones too."""
+        with self._writer.reading():
+            documents = sum(one.documents for one in self._writer.digest().values())
+            return documents - sum(1 for _ in self._writer.tombstones())
+
     def recompute_digest(self) -> str:
         """The digest computed from the fields that queries read."""
         return self.proof().recomputed

@@ -6,22 +6,25 @@ import dagster as dg
 
 from ontology_assets.materializations import DATASET_VERSION_PUBLISHED, publish
 from ontology_assets.model.definitions import Domain
+from orchestration.components.columns import known_types, table_columns
 from orchestration.components.common import (
+    about,
     altered,
     asset_options,
     event_metadata,
     key_of,
-    result,
     told_by_check,
     writing,
 )
+from orchestration.components.lineage import column_lineage
 from orchestration.components.metadata import column_schema, markdown_table
 from orchestration.components.partitions import keys_of_run
+from orchestration.components.results import ROWS, result
 from orchestration.runtime import Runtime
 from resources.lake.base import Lake, LakeDamagedError
 from resources.spark import session
 from transforms.clean import CleanReport, clean
-from transforms.quarantine import quarantined_counts, quarantined_rows
+from transforms.quarantine import quarantined_counts, quarantined_rows, table_name
 from transforms.raw import RowsLost
 from transforms.types_lock import column_types
 
@@ -39,25 +42,43 @@ def clean_asset(domain: Domain, name: str) -> dg.AssetsDefinition:
             domain,
             asset,
             group="ingest/clean",
-            kinds={"delta", "spark"},
-            description=f"Rows of `{source}` in their types. A row with a value that does not fit is in "
-            f"`quarantine/{name}/clean` with file, line, column and reason.",
+            kinds={"deltalake", "spark"},
+            description=about(
+                f"Rows of `{source}` in their types; those that do not fit are in quarantine. "
+                f"{dataset.description or ''}".strip(),
+                comes_from=f"`{source}`. A row with a value that is not of its column's type goes to "
+                f"`quarantine/{name}/clean` with file, line, column and reason.",
+                when_red="open the red check: its table names file, line, column and value. Correct the source (or the "
+                "rule in domain.yaml) and run the partition again; the row leaves the quarantine by itself.",
+            ),
             deps=[source],
+            metadata={
+                "dagster/table_name": asset,
+                "dagster/column_schema": column_schema(known_types(domain, name), table_columns(domain, asset)),
+            },
         ),
         check_specs=[
             dg.AssetCheckSpec(
-                ACCOUNTED, asset=key_of(asset), blocking=True, description="Rows in = rows out + rows quarantined."
+                ACCOUNTED,
+                asset=key_of(asset),
+                blocking=True,
+                description="Rows in = rows out + rows quarantined, and the tables' files hold them. Red: a table was "
+                "altered by hand; the result says which folder to remove.",
             ),
-            dg.AssetCheckSpec(NO_QUARANTINE, asset=key_of(asset), description="No row of the run is in quarantine."),
+            dg.AssetCheckSpec(
+                NO_QUARANTINE,
+                asset=key_of(asset),
+                description="No row of the run is in quarantine. Where some are, the result lists file, line, column, "
+                "value and reason; nothing is held back for them.",
+            ),
         ],
     )
     @told_by_check(asset, lambda fault: ACCOUNTED if isinstance(fault, RowsLost | LakeDamagedError) else None)
     def cleaned(context: dg.AssetExecutionContext, runtime: Runtime) -> dg.MaterializeResult:
         keys = keys_of_run(context, dataset.partition)
         types = column_types(name, dataset, domain.locked_types.get(name))
-        log, heads = runtime.log(domain.name), runtime.heads(domain.name)
-        with writing(context, runtime, asset) as stage:
-            stage.expect(sum(runtime.lake.rows(source).get(key, 0) for key in keys))
+        with writing(context, runtime, domain, asset) as work:
+            work.stage.expect(sum(runtime.lake.rows(source).get(key, 0) for key in keys))
             report = clean(
                 name,
                 dataset,
@@ -66,12 +87,12 @@ def clean_asset(domain: Domain, name: str) -> dg.AssetsDefinition:
                 keys,
                 engine=session,
                 timezone=domain.timezone,
-                progress=stage.advance,
+                progress=work.stage.advance,
             )
             versions = {key: one.version for key, one in report.partitions.items()}
-            appended = publish(
-                log,
-                heads,
+            publish(
+                work.log,
+                work.heads,
                 asset,
                 {key: (one.version, {"out": one.rows}) for key, one in report.partitions.items()},
                 DATASET_VERSION_PUBLISHED,
@@ -79,17 +100,23 @@ def clean_asset(domain: Domain, name: str) -> dg.AssetsDefinition:
                 event_metadata(context, domain, asset),
             )
             quarantined = sum(report.quarantined.values())
-            stage.note(f"{quarantined:,} rows quarantined" if quarantined else "")
+            work.stage.note(f"{quarantined:,} rows quarantined" if quarantined else "")
         return result(
+            context,
             versions,
-            appended=appended,
+            spans=work.spans(),
+            seconds=work.stage.seconds,
             metadata={
-                "dagster/row_count": report.rows_out,
+                **column_lineage(domain, asset),
+                "dagster/row_count": sum(runtime.lake.rows(asset).values()),
                 "dagster/table_name": asset,
-                "dagster/uri": runtime.lake.path(asset),
-                "dagster/column_schema": column_schema(types),
+                "path": dg.MetadataValue.path(runtime.lake.path(asset)),
+                "dagster/column_schema": column_schema(types, table_columns(domain, asset)),
                 "partitions_changed": len(_changed(report)),
-                "rows_quarantined": quarantined,
+            },
+            figures={
+                ROWS: {key: one.rows for key, one in report.partitions.items()},
+                "rows_quarantined": _quarantined(runtime.lake, name, keys),
             },
             check_results=_checks(runtime.lake, name, keys, report),
         )
@@ -99,6 +126,13 @@ def clean_asset(domain: Domain, name: str) -> dg.AssetsDefinition:
 
 def _changed(report: CleanReport) -> list[str]:
     return [key for key, one in report.partitions.items() if one.changed]
+
+
+def _quarantined(lake: Lake, name: str, keys: list[str]) -> dict[str, int]:
+    """Rows that this stage put in quarantine, by partition."""
+    table = table_name(name, "clean")
+    held = lake.rows(table) if lake.state(table).number >= 0 else {}
+    return {key: held.get(key, 0) for key in keys}
 
 
 def _checks(lake: Lake, name: str, keys: list[str], report: CleanReport) -> list[dg.AssetCheckResult]:

@@ -1,22 +1,28 @@
-"""What all asset factories share: an asset's options, its run's facts, the chunks it works in, its result."""
+"""What all asset factories share: an asset's options, its run's facts, its work, a check that tells a fault."""
 
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import dagster as dg
 from dagster_shared.utils.warnings import BetaWarning, PreviewWarning
 
+from ontology_assets.events.heads import Heads
 from ontology_assets.model.code_version import code_version
 from ontology_assets.model.definitions import Domain
 from ontology_assets.model.layout import partitioning_of
+from ontology_assets.objectify.gates import GateFailed
+from orchestration.components.lineage import lineage_metadata
+from orchestration.components.metadata import markdown_table
 from orchestration.components.partitions import partitions_of
+from orchestration.components.run_tags import tag_run
 from orchestration.progress import StageHandle
+from orchestration.run_log import RunLog, Span, spans
 from orchestration.runtime import Runtime
 from resources.errors import SpiceError
 from resources.locks import exclusive
-from transforms.digests import combined_version
 
 # `backfill_policy=` of @asset is beta in 1.13 (docs/decisions/0006); nothing else of the beta or preview API is used.
 warnings.filterwarnings("ignore", category=BetaWarning, message="Parameter `backfill_policy`.*")
@@ -42,8 +48,9 @@ def asset_options(
     description: str,
     deps: Sequence[str] = (),
     tier: str = "core",
+    metadata: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """The arguments of `@dg.asset` that every data asset of a domain has.
+    """The arguments of `@dg.asset` that every data asset of a domain has. `metadata` is known before any run.
 
     All partitioned assets of a domain are `single_run`, so that the year is one run of the job in which blocking checks
     block; dependencies between equal partitions are by identity, all others by all partitions.
@@ -57,6 +64,7 @@ def asset_options(
         "owners": domain.owners or ["team:data"],
         "tags": {"domain": domain.name, "tier": tier},
         "description": description,
+        "metadata": {**lineage_metadata(domain, asset), **(metadata or {})},
         "code_version": code_version(domain, asset),
         "partitions_def": partitions,
         "backfill_policy": dg.BackfillPolicy.single_run() if partitions else None,
@@ -72,14 +80,36 @@ def _dependency(domain: Domain, asset: str, upstream: str) -> dg.AssetDep:
     return dg.AssetDep(key_of(upstream), partition_mapping=dg.TimeWindowPartitionMapping())
 
 
+def about(what: str, *, comes_from: str, when_red: str) -> str:
+    """An asset's description; its first sentence is what the graph shows of it."""
+    return f"{what}\n\n**Comes from** {comes_from}\n\n**When it is red:** {when_red}"
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a step holds while it writes its asset: progress, and the domain's log and heads."""
+
+    stage: StageHandle
+    log: RunLog
+    heads: Heads
+    begun: int
+    """Commits made through this log before the step."""
+
+    def spans(self) -> list[Span]:
+        """Positions that the step appended."""
+        return spans(self.log.appended[self.begun :])
+
+
 @contextmanager
-def writing(context: dg.AssetExecutionContext, runtime: Runtime, asset: str) -> Iterator[StageHandle]:
-    """Hold the asset's write lock and show its progress while the block runs."""
+def writing(context: dg.AssetExecutionContext, runtime: Runtime, domain: Domain, asset: str) -> Iterator[Work]:
+    """Hold the asset's write lock and show its progress while the block runs; then say on the run what it appended."""
 
     def told(other: str) -> None:
         context.log.info("%s is being written by %s; waiting.", asset, other)
         runtime.clock.say(f"{asset} is being written by {other}; waiting.")
 
+    log = runtime.log(domain.name)
+    begun = len(log.appended)
     with (
         runtime.clock.stage(asset) as stage,
         exclusive(
@@ -89,7 +119,10 @@ def writing(context: dg.AssetExecutionContext, runtime: Runtime, asset: str) -> 
             on_wait=told,
         ),
     ):
-        yield stage
+        try:
+            yield Work(stage, log, runtime.heads(domain.name), begun)
+        finally:  # also of a step that fails after it has appended
+            tag_run(context.instance, context.run.run_id, {domain.name: spans(log.appended[begun:])})
 
 
 def told_by_check(asset: str, check_of: Callable[[SpiceError], str | None]) -> Callable[[Make], Step]:
@@ -115,8 +148,13 @@ def told_by_check(asset: str, check_of: Callable[[SpiceError], str | None]) -> C
 
 
 def red(asset: str, check: str, fault: SpiceError) -> dg.AssetCheckResult:
-    """A failed check that says what an error says."""
+    """A failed check that says what an error says, with the rows that a closed gate names."""
     metadata: dict[str, Any] = {"where": fault.where or asset, "what": fault.title}
+    if isinstance(fault, GateFailed):
+        metadata |= {gate.code: gate.count for gate in fault.gates}
+        columns = ("code", "file", "line", "key", "column", "value", "reason")
+        rows = [{"code": gate.code, **vars(sample)} for gate in fault.gates for sample in gate.samples]
+        metadata["sample"] = markdown_table(columns, [["" if r[c] is None else r[c] for c in columns] for r in rows])
     return dg.AssetCheckResult(
         asset_key=key_of(asset), check_name=check, passed=False, description=fault.text(), metadata=metadata
     )
@@ -133,24 +171,3 @@ def altered(place: str, held: int, due: int) -> str:
 def event_metadata(context: dg.AssetExecutionContext, domain: Domain, asset: str) -> dict[str, str]:
     """`metadata` of the envelopes that this run appends: leads from the envelope to the run."""
     return {"run_id": context.run.run_id, "job": context.run.job_name, "code_version": code_version(domain, asset)}
-
-
-def result(
-    versions: Mapping[str, str],
-    *,
-    appended: int,
-    metadata: Mapping[str, Any],
-    check_results: Sequence[dg.AssetCheckResult] = (),
-    asset_key: dg.AssetKey | None = None,
-) -> dg.MaterializeResult:
-    """The end of a step: metadata, one data version over the run's partitions, check results.
-
-    Dagster copies one data version to every partition of a ranged run; that of each partition is in its envelope.
-    """
-    changed = "unchanged: nothing appended" if appended == 0 else f"{appended:,} envelopes appended"
-    return dg.MaterializeResult(
-        asset_key=asset_key,
-        metadata={"change": changed, "partitions": len(versions), **metadata},
-        data_version=dg.DataVersion(combined_version(versions)),
-        check_results=list(check_results),
-    )

@@ -55,7 +55,9 @@ def domain_definitions(domain: DomainModel) -> dg.Definitions:
     job = dg.define_asset_job(
         domain.name,
         selection=selection | live,
-        description=f"{domain.label.get('en', domain.name)}: files to objects to read models, in one run.",
+        description=f"{domain.label.get('en', domain.name)}: files to objects to read models, in one run. Materialize "
+        "all (or a range of partitions); what is unchanged is found out and left alone. A failed blocking check "
+        "holds back what is downstream of it.",
         tags={"spice/domain": domain.name},
         executor_def=dg.in_process_executor,
     )

@@ -6,21 +6,25 @@ from ontology_assets.events.errors import SealMismatch
 from ontology_assets.events.sealing import SEALED_SCHEMA, SealReport, seal
 from ontology_assets.materializations import EVENTS_SEALED, publish
 from ontology_assets.model.definitions import Domain
+from orchestration.components.columns import EVENT_COLUMNS
 from orchestration.components.common import (
+    about,
     altered,
     asset_options,
     event_metadata,
     key_of,
-    result,
     told_by_check,
     writing,
 )
-from orchestration.components.metadata import column_schema
+from orchestration.components.lineage import column_lineage
+from orchestration.components.metadata import column_schema, markdown_table
+from orchestration.components.results import result
 from orchestration.runtime import Runtime
 from resources.lake.base import LakeDamagedError
 from transforms.digests import combined_version
 
 SEALED = "sealed_equals_log"
+SCHEMA = column_schema({field.name: str(field.type) for field in SEALED_SCHEMA}, EVENT_COLUMNS)
 
 
 def events_asset(domain: Domain) -> dg.AssetsDefinition:
@@ -34,30 +38,36 @@ def events_asset(domain: Domain) -> dg.AssetsDefinition:
             domain,
             asset,
             group="events",
-            kinds={"delta", "parquet"},
-            description="The event log as a table, sorted by bucket and aggregate: every change of every object, "
-            "oldest first. The log (a chain of commit records) stays the truth; this equals it by count and digest.",
+            kinds={"deltalake", "parquet"},
+            description=about(
+                "Every change of every object, as a table: the event log, sealed.",
+                comes_from="the domain's event log, a chain of commit records, which stays the truth; this table "
+                "equals it by count and digest, sorted by bucket and aggregate.",
+                when_red=f"the check `{SEALED}` says which folder to remove; the table is made again from the log. If "
+                "it is the log that does not verify, `spice events verify` says where.",
+            ),
             deps=upstream,
+            metadata={"dagster/table_name": asset, "dagster/column_schema": SCHEMA},
         ),
         check_specs=[
             dg.AssetCheckSpec(
                 SEALED,
                 asset=key_of(asset),
                 blocking=True,
-                description="All that is sealed equals the log by count, what the run sealed by digest too.",
+                description="All that is sealed equals the log by count, what the run sealed by digest too. Red: the "
+                "table was altered; the result says which folder to remove, and a run makes it again.",
             )
         ],
     )
     @told_by_check(asset, lambda fault: SEALED if isinstance(fault, SealMismatch | LakeDamagedError) else None)
     def events(context: dg.AssetExecutionContext, runtime: Runtime) -> dg.MaterializeResult:
-        log = runtime.log(domain.name)
-        with writing(context, runtime, asset) as stage:
-            report = seal(log, runtime.lake, domain.name)
-            stage.advance(report.appended)
+        with writing(context, runtime, domain, asset) as work:
+            report = seal(work.log, runtime.lake, domain.name)
+            work.stage.advance(report.appended)
             version = combined_version({"through": str(report.through), "position": str(report.position)})
-            appended = publish(
-                log,
-                runtime.heads(domain.name),
+            publish(
+                work.log,
+                work.heads,
                 asset,
                 {"": (version, {"sealed": report.position})},
                 EVENTS_SEALED,
@@ -65,16 +75,20 @@ def events_asset(domain: Domain) -> dg.AssetsDefinition:
                 event_metadata(context, domain, asset),
             )
         return result(
+            context,
             {"": version},
-            appended=appended,
+            spans=work.spans(),
+            seconds=work.stage.seconds,
             metadata={
+                **column_lineage(domain, asset),
                 "dagster/row_count": report.position,
                 "dagster/table_name": asset,
-                "dagster/uri": runtime.lake.path(asset),
-                "dagster/column_schema": column_schema({field.name: str(field.type) for field in SEALED_SCHEMA}),
+                "path": dg.MetadataValue.path(runtime.lake.path(asset)),
+                "dagster/column_schema": SCHEMA,
                 "position": report.position,
                 "record": report.through,
                 "events_sealed_now": report.appended,
+                "by_type": markdown_table(["event type", "events"], [*work.heads.stats()["by_type"].items()]),
             },
             check_results=[_sealed(report, runtime.lake.count(asset), runtime.lake.path(asset))],
         )

@@ -13,6 +13,7 @@ from ontology_assets.materializations import (
     details_of,
     new_partitions,
     publish,
+    rows_of,
     versions_of,
 )
 from ontology_assets.model.code_version import code_version
@@ -22,9 +23,12 @@ from ontology_assets.objectify.gates import LINK_DANGLING, GateFailed
 from ontology_assets.objectify.links import DANGLING_SCHEMA, check_links
 from ontology_assets.objectify.mapping import read_mapped
 from ontology_assets.objectify.states import link_rows
-from orchestration.components.common import asset_options, event_metadata, key_of, result, told_by_check, writing
-from orchestration.components.metadata import markdown_table
+from orchestration.components.columns import DANGLING_COLUMNS
+from orchestration.components.common import about, asset_options, event_metadata, key_of, told_by_check, writing
+from orchestration.components.lineage import column_lineage
+from orchestration.components.metadata import column_schema, markdown_table
 from orchestration.components.partitions import keys_of_run
+from orchestration.components.results import Figures, result
 from orchestration.runtime import Runtime
 from resources.errors import SpiceError
 from resources.lake.base import Lake, LakeDamagedError
@@ -53,27 +57,38 @@ def link_asset(domain: Domain, object_type: ObjectType) -> dg.AssetsDefinition:
     targets = sorted({domain.object_types[link.to].snake for link in object_type.links.values()} - {object_type.snake})
     target_assets = [f"ontology/{snake}/objects" for snake in targets]
     table = f"ontology/{object_type.snake}/dangling"
+    partitioned = partitioning_of(domain, asset) is not None
 
     @dg.asset(
         **asset_options(
             domain,
             asset,
             group=f"ontology/{object_type.snake}",
-            kinds={"event_store", "delta"},
-            description="Do the links lead somewhere: "
-            + ", ".join(f"{name} → {link.to}" for name, link in object_type.links.items())
-            + f". Dangling links are listed in `{table}`.",
+            kinds={"event_store", "deltalake"},
+            description=about(
+                "Where the links lead: "
+                + ", ".join(f"{name} → {link.to}" for name, link in object_type.links.items())
+                + f". Those that lead nowhere are listed in `{table}`.",
+                comes_from=f"`{own}` and the objects that the links name.",
+                when_red="open the red check: it lists links and missing objects. Bring in what is missing or correct "
+                "the source, and run the partition again.",
+            ),
             deps=[own, *target_assets],
+            metadata={"dagster/table_name": table, "dagster/column_schema": _schema(partitioned=partitioned)},
         ),
         check_specs=[
             dg.AssetCheckSpec(
                 RESOLVED,
                 asset=key_of(asset),
                 blocking=True,
-                description="Per link type: objects = resolved + dangling + without link; all that dangle are listed.",
+                description="Per link: objects = resolved + dangling + without; all that dangle are listed. Red: a "
+                "table was altered by hand, or a link breaks its rule; the result says what to do.",
             ),
             dg.AssetCheckSpec(
-                DANGLING, asset=key_of(asset), description="No link leads to an object that does not exist."
+                DANGLING,
+                asset=key_of(asset),
+                description="No link leads to an object that does not exist. Where some do, the result lists them; "
+                "they are kept, and nothing is held back unless the link's definition says `dangling: fail`.",
             ),
         ],
     )
@@ -81,8 +96,9 @@ def link_asset(domain: Domain, object_type: ObjectType) -> dg.AssetsDefinition:
     def links(context: dg.AssetExecutionContext, runtime: Runtime) -> dg.MaterializeResult:
         partition = partitioning_of(domain, asset)
         keys = keys_of_run(context, partition)
-        log, heads, lake = runtime.log(domain.name), runtime.heads(domain.name), runtime.lake
-        with writing(context, runtime, asset) as stage:
+        lake = runtime.lake
+        with writing(context, runtime, domain, asset) as work:
+            stage, log, heads = work.stage, work.log, work.heads
             heads.catch_up()
             code, mine = code_version(domain, asset), versions_of(heads, own)
             aims = [combined_version(versions_of(heads, name)) for name in target_assets]
@@ -96,7 +112,6 @@ def link_asset(domain: Domain, object_type: ObjectType) -> dg.AssetsDefinition:
                 }
             )
             stage.advance(sum(rows.get(key, 0) for key in versions if key not in todo))
-            appended = 0
             for chunk in (one.partitions for one in partition_chunks(todo, rows)):
                 mapped = read_mapped(session(), lake, domain, object_type, chunk, only=_link_properties(object_type))
                 report = check_links(object_type, link_rows(object_type, domain.object_types, mapped), chunk, heads)
@@ -107,7 +122,7 @@ def link_asset(domain: Domain, object_type: ObjectType) -> dg.AssetsDefinition:
                     versions={key: versions[key] for key in chunk},
                     partition_column="_partition" if partition else None,
                 )
-                appended += publish(
+                publish(
                     log,
                     heads,
                     asset,
@@ -126,7 +141,23 @@ def link_asset(domain: Domain, object_type: ObjectType) -> dg.AssetsDefinition:
                 _samples(lake, table, list(versions)),
             )
             stage.note(f"{found.dangling:,} dangling")
-        return _link_result(versions, appended, found, object_type)
+        return result(
+            context,
+            versions,
+            spans=work.spans(),
+            seconds=stage.seconds,
+            metadata={
+                **column_lineage(domain, asset),
+                "dagster/row_count": found.links,
+                "dagster/table_name": table,
+                "path": dg.MetadataValue.path(lake.path(table)),
+                "dagster/column_schema": _schema(partitioned=partitioned),
+                "links": _table(found, object_type),
+                "partitions_changed": len(todo),
+            },
+            figures=_figures(heads, asset, versions),
+            check_results=[_accounted(found), _none_dangling(found, object_type)],
+        )
 
     return links
 
@@ -145,6 +176,10 @@ class LinksFound:
     def dangling(self) -> int:
         return sum(one["dangling"] for one in self.by_link.values())
 
+    @property
+    def links(self) -> int:
+        return sum(one["resolved"] + one["dangling"] for one in self.by_link.values())
+
     def faults(self) -> list[str]:
         """What does not add up, in words."""
         wrong = [
@@ -158,24 +193,27 @@ class LinksFound:
         return wrong
 
 
-def _link_result(
-    versions: dict[str, str], appended: int, found: LinksFound, object_type: ObjectType
-) -> dg.MaterializeResult:
+def _schema(*, partitioned: bool) -> dg.TableSchema:
+    """Of the list of dangling links."""
+    names = [one for one in DANGLING_SCHEMA.names if partitioned or one != "_partition"]
+    return column_schema(dict.fromkeys(names, "string"), DANGLING_COLUMNS)
+
+
+def _table(found: LinksFound, object_type: ObjectType) -> dg.MarkdownMetadataValue:
     header = ["link", "to", "objects", "without", "resolved", "dangling"]
-    table = [
+    rows = [
         [name, object_type.links[name].to, one["total"], one["none"], one["resolved"], one["dangling"]]
         for name, one in found.by_link.items()
     ]
-    return result(
-        versions,
-        appended=appended,
-        metadata={
-            "dagster/row_count": sum(one["resolved"] + one["dangling"] for one in found.by_link.values()),
-            "links": markdown_table(header, table),
-            "links_dangling": found.dangling,
-        },
-        check_results=[_accounted(found), _none_dangling(found, object_type)],
-    )
+    return markdown_table(header, rows)
+
+
+def _figures(heads: Heads, asset: str, versions: dict[str, str]) -> Figures:
+    """Links of each partition by outcome, over all link types."""
+    counts = {key: rows_of(one) for key, one in sorted(heads.asset_versions(asset).items()) if key in versions}
+    return {
+        f"links_{name}": {key: one.get(name, 0) for key, one in counts.items()} for name in ("resolved", "dangling")
+    }
 
 
 def _accounted(found: LinksFound) -> dg.AssetCheckResult:
@@ -185,7 +223,15 @@ def _accounted(found: LinksFound) -> dg.AssetCheckResult:
         check_name=RESOLVED,
         passed=not wrong,
         description=f"{'; '.join(wrong)}. {advice}" if wrong else None,
-        metadata={"objects": found.objects, "dangling_listed": found.listed},
+        metadata={
+            "objects": found.objects,
+            "dangling_listed": found.listed,
+            **{
+                f"{name} {outcome}": one[outcome]
+                for name, one in found.by_link.items()
+                for outcome in ("none", "resolved", "dangling")
+            },
+        },
     )
 
 

@@ -16,16 +16,37 @@ from ontology_assets.followers.apart import catch_up_apart, catch_up_here
 from ontology_assets.followers.follow import CaughtUp
 from ontology_assets.materializations import PROJECTION_CAUGHT_UP, publish
 from ontology_assets.model.definitions import Domain
-from orchestration.components.common import key_of, red, result
+from ontology_assets.projections.sinks import graph_sink, search_sink
+from orchestration.components.common import about, key_of, red
+from orchestration.components.lineage import column_lineage, lineage_metadata
+from orchestration.components.metadata import markdown_table, stages_table
+from orchestration.components.results import result
+from orchestration.components.run_tags import tag_run
 from orchestration.jobs.followers import FOLLOWERS
 from orchestration.progress import StageHandle
+from orchestration.run_log import Span, spans
 from orchestration.runtime import Runtime
 from resources.errors import SpiceError
 
+WHEN_RED = (
+    "the check `caught_up` names the objects whose events do not fit, or how far the read model is behind. It may be "
+    "deleted at any time (`read/` in the home): it is built again from the log."
+)
 DESCRIPTIONS = {
-    "graph": "Objects and links both ways: the read model behind `spice graph`.",
-    "search": "Objects by words, typed filters and sort: the read model behind `spice search` and `spice objects get`.",
+    "graph": about(
+        "Objects and their links both ways: what `spice graph` and the explorer's graph ask.",
+        comes_from="the event logs of all domains. A follower keeps it at their end between runs.",
+        when_red=WHEN_RED,
+    ),
+    "search": about(
+        "Objects by words, typed filters and sort: what `spice search`, `spice objects get` and the explorer ask.",
+        comes_from="the event logs of all domains. A follower keeps it at their end between runs.",
+        when_red=WHEN_RED,
+    ),
 }
+MODELS = {"graph": graph_sink, "search": search_sink}
+TELLS_OF_RUN = "search"
+"""The asset that has the table of the whole run, once: this step is a job's last."""
 CODE_VERSION = "1"
 CAUGHT_UP = "caught_up"
 NAMED = 3
@@ -60,8 +81,9 @@ def live_projections(domains: Sequence[Domain]) -> dg.AssetsDefinition:
                 group_name=f"projection/{projection}",
                 kinds={"sqlite"},
                 owners=["team:platform"],
-                tags={"tier": "core"},
+                tags={"domain": "all", "tier": "core"},
                 code_version=CODE_VERSION,
+                metadata=lineage_metadata(domains, asset_name(projection)),
                 description=description,
             )
             for projection, description in DESCRIPTIONS.items()
@@ -70,7 +92,8 @@ def live_projections(domains: Sequence[Domain]) -> dg.AssetsDefinition:
             dg.AssetCheckSpec(
                 CAUGHT_UP,
                 asset=key_of(asset_name(projection)),
-                description="The read model stands at the end of the log, and no aggregate is parked.",
+                description="The read model stands at the end of the log, and no object is parked, that is: waits for "
+                "an event that does not fit its type. The result names those that are, with the first position.",
             )
             for projection in DESCRIPTIONS
         ],
@@ -95,8 +118,24 @@ def live_projections(domains: Sequence[Domain]) -> dg.AssetsDefinition:
                 faults.append(fault)
                 yield red(asset_name(projection), CAUGHT_UP, fault)
                 continue
-            appended = sum(_publish(runtime, projection, end, run_id) for end in ends)
-            yield _result(projection, ends, appended, _parked(runtime, domains, projection, ends))
+            appended = {end.domain: _publish(runtime, projection, end, run_id) for end in ends}
+            tag_run(context.instance, run_id, appended)
+            metadata = {
+                **column_lineage(domains, asset_name(projection)),
+                **_figures(runtime, domains, projection, ends),
+                "seconds": round(stage.seconds, 3),
+            }
+            if projection == TELLS_OF_RUN:
+                metadata["stages_of_run"] = stages_table(runtime.clock.stages)
+            check = _check(projection, ends, _parked(runtime, domains, projection, ends))
+            yield result(
+                context,
+                {end.domain: end.done.digest or "" for end in ends},
+                spans=[one for spans in appended.values() for one in spans],
+                metadata=metadata,
+                asset_key=key_of(asset_name(projection)),
+                check_results=[check],
+            )
         if faults:
             raise faults[0]
 
@@ -133,12 +172,14 @@ def _follow(
     return ends
 
 
-def _publish(runtime: Runtime, projection: str, end: Followed, run_id: str) -> int:
+def _publish(runtime: Runtime, projection: str, end: Followed, run_id: str) -> list[Span]:
     """The envelope in the domain's own log; a domain without a log has nothing that was caught up with."""
     if not end.target:
-        return 0
-    return publish(
-        runtime.log(end.domain),
+        return []
+    log = runtime.log(end.domain)
+    begun = len(log.appended)
+    publish(
+        log,
         runtime.heads(end.domain),
         asset_name(projection),
         {"": (end.done.digest or "", {"applied": end.done.position})},
@@ -146,6 +187,7 @@ def _publish(runtime: Runtime, projection: str, end: Followed, run_id: str) -> i
         [],
         {"run_id": run_id, "code_version": CODE_VERSION},
     )
+    return spans(log.appended[begun:])
 
 
 def _parked(runtime: Runtime, domains: Sequence[Domain], projection: str, ends: Sequence[Followed]) -> list[str]:
@@ -159,27 +201,43 @@ def _parked(runtime: Runtime, domains: Sequence[Domain], projection: str, ends: 
     ]
 
 
-def _result(projection: str, ends: Sequence[Followed], appended: int, parked: list[str]) -> dg.MaterializeResult:
-    lag = sum(max(0, end.target - end.done.position) for end in ends)
-    metadata: dict[str, Any] = {}
-    for end in ends:
-        metadata[f"{end.domain}/position"] = end.done.position
-        metadata[f"{end.domain}/events_applied_now"] = end.done.events
-        metadata[f"{end.domain}/digest"] = end.done.digest or ""
-    return result(
-        {end.domain: end.done.digest or "" for end in ends},
-        appended=appended,
-        metadata=metadata,
+def _lag(ends: Sequence[Followed]) -> int:
+    return sum(max(0, end.target - end.done.position) for end in ends)
+
+
+def _figures(runtime: Runtime, domains: Sequence[Domain], projection: str, ends: Sequence[Followed]) -> dict[str, Any]:
+    """Numbers that Dagster plots, over all domains; by domain they stand in a table."""
+    objects = {one.name: MODELS[projection](runtime.home, one).objects() for one in domains}
+    rows = [
+        [
+            end.domain,
+            objects[end.domain],
+            end.done.events,
+            end.done.position,
+            end.target - end.done.position,
+            f"`{end.done.digest or ''}`",
+        ]
+        for end in ends
+    ]
+    return {
+        "dagster/row_count": sum(objects.values()),
+        "events_applied": sum(end.done.events for end in ends),
+        "lag": _lag(ends),
+        "by_domain": markdown_table(["domain", "objects", "events applied", "at position", "lag", "digest"], rows),
+    }
+
+
+def _check(projection: str, ends: Sequence[Followed], parked: list[str]) -> dg.AssetCheckResult:
+    lag = _lag(ends)
+    metadata: dict[str, Any] = {"parked": len(parked), "lag": lag}
+    if parked:
+        metadata["sample"] = markdown_table(["parked"], [[one] for one in parked])
+    return dg.AssetCheckResult(
+        check_name=CAUGHT_UP,
         asset_key=key_of(asset_name(projection)),
-        check_results=[
-            dg.AssetCheckResult(
-                check_name=CAUGHT_UP,
-                asset_key=key_of(asset_name(projection)),
-                passed=not parked and not lag,
-                description=_advice(projection, parked) if parked else None,
-                metadata={"parked": len(parked), "lag": lag},
-            )
-        ],
+        passed=not parked and not lag,
+        description=_advice(projection, parked) if parked else None,
+        metadata=metadata,
     )
 
 

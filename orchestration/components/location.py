@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import dagster as dg
 
 from ontology_assets.model.definitions import Domain
-from orchestration.components.common import key_of
+from orchestration.components.common import about, key_of
+from orchestration.components.lineage import lineage_metadata
 from orchestration.components.live_projections import live_projections
 from orchestration.sensors.keeper import follower_definitions
 
@@ -18,8 +19,15 @@ def location_definitions(domains: Sequence[Domain]) -> dg.Definitions:
         group_name="topic",
         kinds={"sqlite", "cloudevents"},
         owners=["team:platform"],
-        description="Every event as a CloudEvent, in the log's order, kept flowing by the relay. "
-        "`spice projection status` says how far it is.",
+        metadata=lineage_metadata(domains, "topic"),
+        tags={"domain": "all", "tier": "core"},
+        description=about(
+            "Every event as a CloudEvent, in the log's order, for programs that subscribe.",
+            comes_from="the event logs of all domains. The relay (job `follow_topic`, kept running by the sensor "
+            "`follower_keeper`) keeps it flowing; no run materializes it.",
+            when_red="it has no check of its own: a red run of `follow_topic` says why, and `spice projection status` "
+            "how far it is.",
+        ),
     )
     assets = dg.Definitions(assets=[topic, live_projections(domains)])
     return dg.Definitions.merge(assets, follower_definitions(domains))

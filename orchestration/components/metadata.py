@@ -1,11 +1,18 @@
-"""Metadata of materializations in Dagster's standard keys, so that the UI shows and plots them by itself."""
+"""Metadata of materializations in Dagster's standard keys, so that the UI shows and plots them by itself.
+
+Which columns a table has and what they are for people is in `columns.py`.
+"""
 
 from collections.abc import Mapping, Sequence
 
 import dagster as dg
 
+from orchestration.progress import Stage
+
 TABLE_ROWS = 25
 """Rows of a Markdown table in metadata: enough to see, small enough to load in a list of runs."""
+PLOT_WIDTH = 48
+"""Signs of a text plot: what stands in one line of a metadata table beside its figures."""
 
 
 def column_schema(columns: Mapping[str, str], descriptions: Mapping[str, str] | None = None) -> dg.TableSchema:
@@ -33,11 +40,46 @@ def markdown_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> d
     return dg.MetadataValue.md("\n".join(lines))
 
 
+def figures_table(figures: Mapping[str, Mapping[str, int]]) -> dg.MarkdownMetadataValue:
+    """One row for each figure {figure: {partition: value}}: total and, over several partitions, least, most, plot."""
+    partitions = list(next(iter(figures.values()), {}))
+    if len(partitions) < 2:
+        return markdown_table(["", "total"], [[name, sum(values.values())] for name, values in figures.items()])
+    return markdown_table(
+        ["", "total", "least", "most", f"{partitions[0]} … {partitions[-1]}"],
+        [[name, *_summary(values)] for name, values in figures.items()],
+    )
+
+
+def _summary(values: Mapping[str, int]) -> list[object]:
+    """Total, least, most (with the first partition that has it) and the plot; of nothing but zeros only the total."""
+    if not any(values.values()):
+        return [0, "", "", ""]
+    low, high = min(values, key=values.__getitem__), max(values, key=values.__getitem__)
+    return [
+        sum(values.values()),
+        f"{values[low]:,} ({low})",
+        f"{values[high]:,} ({high})",
+        f"`{sparkline([*values.values()])}`",
+    ]
+
+
+def stages_table(stages: Sequence[Stage]) -> dg.MarkdownMetadataValue:
+    """What a run did, stage by stage: rows, seconds, and where on the way through the run each stage lies."""
+    total, begun, rows = sum(stage.seconds for stage in stages) or 1.0, 0.0, []
+    for stage in stages:
+        first, last = (int(PLOT_WIDTH * moment / total) for moment in (begun, begun + stage.seconds))
+        bar = ("·" * first + "█" * max(1, last - first)).ljust(PLOT_WIDTH, "·")[:PLOT_WIDTH]
+        rows.append([stage.name, stage.rows, f"{stage.seconds:.2f}", f"`{bar}`", stage.note])
+        begun += stage.seconds
+    return markdown_table(["stage", "rows", "seconds", "", ""], rows)
+
+
 def sparkline(values: Sequence[float]) -> str:
-    """Eight-level text plot of a series, at most 120 signs wide (neighbours averaged)."""
+    """Eight-level text plot of a series, at most PLOT_WIDTH signs wide (neighbours averaged)."""
     if not values:
         return ""
-    width = min(len(values), 120)
+    width = min(len(values), PLOT_WIDTH)
     means = [
         sum(values[i * len(values) // width : (i + 1) * len(values) // width])
         / max(1, (i + 1) * len(values) // width - i * len(values) // width)

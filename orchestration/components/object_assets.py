@@ -7,7 +7,7 @@ import dagster as dg
 from ontology_assets.events.envelope import Draft
 from ontology_assets.events.heads import Heads
 from ontology_assets.events.log import EventLog
-from ontology_assets.materializations import counts_of, new_partitions, upstream_by_partition
+from ontology_assets.materializations import counts_of, new_partitions, rows_of, upstream_by_partition
 from ontology_assets.model.code_version import code_version
 from ontology_assets.model.definitions import Domain, ObjectType
 from ontology_assets.model.layout import partitioning_of
@@ -17,20 +17,28 @@ from ontology_assets.objectify.gates import GateFailed
 from ontology_assets.objectify.mapping import read_mapped
 from ontology_assets.objectify.protection import protections, quarantine_versions
 from ontology_assets.objectify.states import check_gates, states_of
-from orchestration.components.common import asset_options, key_of, result, told_by_check, writing
+from orchestration.components.columns import object_columns
+from orchestration.components.common import about, asset_options, key_of, told_by_check, writing
+from orchestration.components.lineage import column_lineage
 from orchestration.components.metadata import column_schema
 from orchestration.components.partitions import keys_of_run
+from orchestration.components.results import ROWS, result
 from orchestration.runtime import Runtime
+from resources.addresses import gateway_url
 from resources.spark import session
 from transforms.chunks import partition_chunks
 from transforms.versions import derived_version
 
 GATES = "gates_open"
+DECIDED = ("created", "updated", "deleted", "unchanged")
 
 
 def object_asset(domain: Domain, object_type: ObjectType) -> dg.AssetsDefinition:
     """The objects of one type: created, updated and deleted by events."""
     asset, mapping = f"ontology/{object_type.snake}/objects", domain.mappings[object_type.name]
+    types = {name: one.type for name, one in object_type.properties.items()}
+    schema = column_schema(types, object_columns(object_type))
+    label = " · ".join(object_type.label.values()) or object_type.name
 
     @dg.asset(
         **asset_options(
@@ -38,9 +46,15 @@ def object_asset(domain: Domain, object_type: ObjectType) -> dg.AssetsDefinition
             asset,
             group=f"ontology/{object_type.snake}",
             kinds={"event_store"},
-            description=f"{' · '.join(object_type.label.values()) or object_type.name}: from `{mapping.source}`. "
-            f"{object_type.description or ''}".strip(),
+            description=about(
+                f"{label}. {object_type.description or ''}".strip(),
+                comes_from=f"`{mapping.source}`. Each change of an object is one event in the log; the same state "
+                f"again appends nothing. Key: {', '.join(f'`{name}`' for name in object_type.key)}.",
+                when_red=f"the check `{GATES}` lists the rows that can't be objects, with file, line and reason; "
+                "nothing of them was appended. Correct the source or the mapping and run the partition again.",
+            ),
             deps=[mapping.source],
+            metadata={"dagster/column_schema": schema},
         ),
         check_specs=[
             dg.AssetCheckSpec(
@@ -48,16 +62,16 @@ def object_asset(domain: Domain, object_type: ObjectType) -> dg.AssetsDefinition
                 asset=key_of(asset),
                 blocking=True,
                 description="No key is missing or double, every value has its declared type. A closed gate stops the "
-                "run before anything is appended.",
+                "run before anything is appended, and lists the rows to correct.",
             )
         ],
     )
     @told_by_check(asset, lambda fault: GATES if isinstance(fault, GateFailed) else None)
     def objects(context: dg.AssetExecutionContext, runtime: Runtime) -> dg.MaterializeResult:
         keys = keys_of_run(context, partitioning_of(domain, asset))
-        log, heads = runtime.log(domain.name), runtime.heads(domain.name)
         code = code_version(domain, asset)
-        with writing(context, runtime, asset) as stage:
+        with writing(context, runtime, domain, asset) as work:
+            stage, log, heads = work.stage, work.log, work.heads
             source = runtime.lake.versions(mapping.source)
             source_rows = runtime.lake.rows(mapping.source)
             held = quarantine_versions(runtime.lake, domain, object_type, [key for key in keys if key in source])
@@ -70,7 +84,6 @@ def object_asset(domain: Domain, object_type: ObjectType) -> dg.AssetsDefinition
             heads.catch_up()
             todo = new_partitions(heads, asset, versions)
             stage.advance(sum(source_rows.get(key, 0) for key in versions if key not in todo))
-            appended = 0
             chunks = [one.partitions for one in partition_chunks(todo, source_rows)]
             if len(chunks) > 1:
                 spark = session()
@@ -89,8 +102,7 @@ def object_asset(domain: Domain, object_type: ObjectType) -> dg.AssetsDefinition
                     code,
                 )
                 elsewhere = key_elsewhere(spark, runtime.lake, domain, object_type, here=chunk, run=todo)
-                commit = log.append(heads, partial(_decide, load, log, elsewhere))
-                appended += 0 if commit is None else len(chunk)
+                log.append(heads, partial(_decide, load, log, elsewhere))
                 stage.advance(mapped.num_rows)
             counts = counts_of(heads, asset, versions)
             changed = counts_of(heads, asset, todo)
@@ -101,17 +113,18 @@ def object_asset(domain: Domain, object_type: ObjectType) -> dg.AssetsDefinition
                 or "unchanged"
             )
         return result(
+            context,
             versions,
-            appended=appended,
+            spans=work.spans(),
+            seconds=stage.seconds,
             metadata={
+                **column_lineage(domain, asset),
                 "dagster/row_count": heads.counts().get(object_type.name, 0),
-                "dagster/column_schema": column_schema(
-                    {name: one.type for name, one in object_type.properties.items()},
-                    {name: " · ".join(one.label.values()) for name, one in object_type.properties.items() if one.label},
-                ),
-                "position": log.end().position,
-                **{f"objects_{name}": changed.get(name, 0) for name in ("created", "updated", "deleted", "unchanged")},
+                "dagster/column_schema": schema,
+                "partitions_changed": len(todo),
+                "explorer": dg.MetadataValue.url(f"{gateway_url()}/?type={object_type.name}"),
             },
+            figures=_figures(heads, asset, versions, todo),
             check_results=[
                 dg.AssetCheckResult(
                     check_name=GATES,
@@ -122,6 +135,19 @@ def object_asset(domain: Domain, object_type: ObjectType) -> dg.AssetsDefinition
         )
 
     return objects
+
+
+def _figures(heads: Heads, asset: str, versions: dict[str, str], todo: list[str]) -> dict[str, dict[str, int]]:
+    """By partition: objects that it has, and what this run made of them; one that was left alone is all unchanged."""
+    latest = {key: rows_of(one) for key, one in heads.asset_versions(asset).items() if key in versions}
+    held = {key: sum(one.get(name, 0) for name in ("created", "updated", "unchanged")) for key, one in latest.items()}
+    new = set(todo)
+    alone = {key: {"unchanged": count} for key, count in held.items()}
+    made = {key: latest[key] if key in new else alone[key] for key in sorted(latest)}
+    return {
+        ROWS: {key: held[key] for key in made},
+        **{f"objects_{name}": {key: one.get(name, 0) for key, one in made.items()} for name in DECIDED},
+    }
 
 
 def _decide(load: Load, log: EventLog, elsewhere: Elsewhere, heads: Heads) -> Draft | None:

@@ -1,22 +1,26 @@
 """`raw/<dataset>`: the source file's rows as they came."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import dagster as dg
 
 from ontology_assets.materializations import DATASET_VERSION_PUBLISHED, publish
 from ontology_assets.model.definitions import Domain
+from orchestration.components.columns import known_types, raw_columns
 from orchestration.components.common import (
+    about,
     altered,
     asset_options,
     event_metadata,
     key_of,
-    result,
     told_by_check,
     writing,
 )
-from orchestration.components.metadata import column_schema, sparkline
+from orchestration.components.lineage import column_lineage
+from orchestration.components.metadata import column_schema
 from orchestration.components.partitions import keys_of_run
+from orchestration.components.results import ROWS, result
 from orchestration.runtime import Runtime
 from resources.lake.base import LakeDamagedError
 from resources.sources import find_source
@@ -36,23 +40,34 @@ def raw_asset(domain: Domain, name: str) -> dg.AssetsDefinition:
             domain,
             asset,
             group="ingest/raw",
-            kinds={"delta"},
-            description=f"Rows of `{dataset.file}` as the texts they are, with file, row and line. "
-            f"{dataset.description or ''}".strip(),
+            kinds={"csv", "deltalake"},
+            description=about(
+                f"Rows of `{dataset.file}` as the texts they are, with file, row and line. "
+                f"{dataset.description or ''}".strip(),
+                comes_from=f"the file `sources/{folder}/{dataset.file}` of the home. The same bytes again make no new "
+                "version and append nothing.",
+                when_red="the step's error names file, line and reason. Put a corrected file in its place and "
+                "materialize the partition again.",
+            ),
+            metadata={
+                "dagster/table_name": asset,
+                "dagster/column_schema": _schema(known_types(domain, name), domain, name),
+            },
         ),
         check_specs=[
             dg.AssetCheckSpec(
                 ACCOUNTED,
                 asset=key_of(asset),
                 blocking=True,
-                description="Every row of the file is in a partition or in the quarantine.",
+                description="Every row of the file is in a partition or in the quarantine, and the table's files hold "
+                "them. Red: the table was altered by hand; its description says which folder to remove.",
             )
         ],
     )
     @told_by_check(asset, lambda fault: ACCOUNTED if isinstance(fault, RowsLost | LakeDamagedError) else None)
     def raw(context: dg.AssetExecutionContext, runtime: Runtime) -> dg.MaterializeResult:
         keys = keys_of_run(context, dataset.partition)
-        with writing(context, runtime, asset) as stage:
+        with writing(context, runtime, domain, asset) as work:
             report = ingest(
                 name,
                 dataset,
@@ -61,43 +76,48 @@ def raw_asset(domain: Domain, name: str) -> dg.AssetsDefinition:
                 keys,
                 engine=session,
                 timezone=domain.timezone,
-                progress=stage.advance,
+                progress=work.stage.advance,
             )
             versions = {key: one.version for key, one in report.partitions.items()}
-            appended = publish(
-                runtime.log(domain.name),
-                runtime.heads(domain.name),
+            publish(
+                work.log,
+                work.heads,
                 asset,
                 {key: (one.version, {"out": one.rows}) for key, one in report.partitions.items()},
                 DATASET_VERSION_PUBLISHED,
                 [],
                 {**event_metadata(context, domain, asset), "source_sha256": report.source.sha256},
             )
-            _tell(stage, report)
+            _tell(work.stage, report)
         columns = [one for one in runtime.lake.schema(asset).names if one not in ROW_COLUMNS and one != "_partition"]
-        rows = {key: one.rows for key, one in report.partitions.items()}
         return result(
+            context,
             versions,
-            appended=appended,
+            spans=work.spans(),
+            seconds=work.stage.seconds,
             metadata={
-                "dagster/row_count": sum(rows.values()),
+                **column_lineage(domain, asset),
+                "dagster/row_count": sum(runtime.lake.rows(asset).values()),
                 "dagster/table_name": asset,
-                "dagster/uri": runtime.lake.path(asset),
-                "dagster/column_schema": column_schema(dict.fromkeys(columns, "string")),
+                "path": dg.MetadataValue.path(runtime.lake.path(asset)),
+                "dagster/column_schema": _schema(columns, domain, name),
                 "source_file": report.source.name,
                 "source_sha256": report.source.sha256,
                 "partitions_changed": sum(one.changed for one in report.partitions.values()),
                 "rows_quarantined": sum(report.quarantined.values()),
-                **(
-                    {"rows_by_partition": dg.MetadataValue.md(f"`{sparkline([*rows.values()])}`")}
-                    if len(rows) > 1
-                    else {}
-                ),
             },
+            figures={ROWS: {key: one.rows for key, one in report.partitions.items()}},
             check_results=[_accounted(report, runtime.lake.count(asset, partitions=keys), runtime.lake.path(asset))],
         )
 
     return raw
+
+
+def _schema(columns: Iterable[str], domain: Domain, name: str) -> dg.TableSchema:
+    """Of raw tables: all are texts; of the columns that say where a row stood only the partition may be absent."""
+    partition = ["_partition"] if domain.datasets[name].partition else []
+    kinds = dict.fromkeys([*columns, *ROW_COLUMNS, *partition], "string") | {"_row": "integer", "_line": "integer"}
+    return column_schema(kinds, raw_columns(domain, name))
 
 
 def _tell(stage: Any, report: RawReport) -> None:

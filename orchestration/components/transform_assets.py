@@ -5,9 +5,12 @@ import dagster as dg
 from ontology_assets.materializations import TRANSFORM_BUILT, publish
 from ontology_assets.model.definitions import Domain
 from ontology_assets.model.layout import partitioning_of
-from orchestration.components.common import asset_options, event_metadata, result, writing
+from orchestration.components.columns import table_columns
+from orchestration.components.common import about, asset_options, event_metadata, writing
+from orchestration.components.lineage import column_lineage
 from orchestration.components.metadata import column_schema
 from orchestration.components.partitions import keys_of_run
+from orchestration.components.results import ROWS, result
 from orchestration.runtime import Runtime
 from resources.spark import session
 from transforms.pipeline import PipelineTables, run_pipeline
@@ -23,43 +26,59 @@ def transform_asset(domain: Domain, name: str) -> dg.AssetsDefinition:
             domain,
             asset,
             group=f"transform/{name}",
-            kinds={"delta", "spark"},
-            description=f"{pipeline.description or 'A pipeline'}: {' → '.join(pipeline.nodes)}.",
+            kinds={"deltalake", "spark"},
+            description=about(
+                f"{(pipeline.description or 'A pipeline').rstrip('.')}: {' → '.join(pipeline.nodes)}.",
+                comes_from=", ".join(f"`{one}`" for one in inputs)
+                + ", by the nodes of the pipeline, each one operation on Spark.",
+                when_red="open the red check: it says what was expected, how many rows differ, and shows some. Correct "
+                "the source, the pipeline or the rule in domain.yaml, and run the partition again.",
+            ),
             deps=inputs,
+            metadata={"dagster/table_name": asset},
         )
     )
     def transformed(context: dg.AssetExecutionContext, runtime: Runtime) -> dg.MaterializeResult:
         keys = keys_of_run(context, partitioning_of(domain, asset))
-        log, heads = runtime.log(domain.name), runtime.heads(domain.name)
-        with writing(context, runtime, asset) as stage:
+        with writing(context, runtime, domain, asset) as work:
             followed = PipelineTables(name, pipeline, runtime.lake, session, domain.timezone).followed
             rows = runtime.lake.rows(followed) if followed else {}
-            stage.expect(sum(rows.get(key, 0) for key in keys))
+            work.stage.expect(sum(rows.get(key, 0) for key in keys))
             report = run_pipeline(
-                name, pipeline, runtime.lake, keys, engine=session, timezone=domain.timezone, progress=stage.advance
+                name,
+                pipeline,
+                runtime.lake,
+                keys,
+                engine=session,
+                timezone=domain.timezone,
+                progress=work.stage.advance,
             )
             changed = [key for key, one in report.partitions.items() if one.changed]
-            appended = publish(
-                log,
-                heads,
+            publish(
+                work.log,
+                work.heads,
                 asset,
                 {key: (one.version, {"out": one.rows}) for key, one in report.partitions.items()},
                 TRANSFORM_BUILT,
                 inputs,
                 event_metadata(context, domain, asset),
             )
-            stage.note(f"{report.rows_out:,} rows out")
+            work.stage.note(f"{report.rows_out:,} rows out")
         return result(
+            context,
             {key: one.version for key, one in report.partitions.items()},
-            appended=appended,
+            spans=work.spans(),
+            seconds=work.stage.seconds,
             metadata={
-                "dagster/row_count": report.rows_out,
+                **column_lineage(domain, asset),
+                "dagster/row_count": sum(runtime.lake.rows(asset).values()),
                 "dagster/table_name": asset,
-                "dagster/uri": runtime.lake.path(asset),
-                "dagster/column_schema": column_schema(report.columns),
+                "path": dg.MetadataValue.path(runtime.lake.path(asset)),
+                "dagster/column_schema": column_schema(report.columns, table_columns(domain, asset)),
                 "rows_in": report.rows_in,
                 "partitions_changed": len(changed),
             },
+            figures={ROWS: {key: one.rows for key, one in report.partitions.items()}},
         )
 
     return transformed

@@ -41,6 +41,8 @@ def housekeeping_definitions() -> dg.Definitions:
         job=housekeeping,
         cron_schedule="17 * * * *",
         execution_timezone="UTC",
+        description="Runs the job housekeeping at 17 minutes past each hour, so that Dagster's records don't grow "
+        "without bound.",
         default_status=dg.DefaultScheduleStatus.RUNNING,
     )
     return dg.Definitions(jobs=[housekeeping], schedules=[hourly])

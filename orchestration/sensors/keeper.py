@@ -51,7 +51,8 @@ def keeper(domains: Sequence[Domain], jobs: Sequence[dg.JobDefinition], home: Ho
         jobs=jobs,
         minimum_interval_seconds=5,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Keeps a run of each follower at work: ends a dead one, starts the next, hands over in time.",
+        description="Keeps a run of each follower (topic, search, graph) at work: looks at their leases each five "
+        "seconds, ends a dead run, starts the next, hands over in time. Its ticks say what it found.",
     )
     def follower_keeper(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         # Not by the `runtime` resource: for it Dagster opens the instance at each tick, ten times the work of the rest.
