@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ontology_assets.events.envelope import ASSET_TYPE, DRAFT_SCHEMA, MAIN, Draft, inline_batch
-from ontology_assets.events.errors import DraftRefused, EventIdReused
+from ontology_assets.events.errors import DraftRefused, EventIdReused, SequenceConflict
 from ontology_assets.events.heads import Heads
 from ontology_assets.events.record import packed
 from ontology_assets.events.state import hash_of_state
@@ -102,6 +102,20 @@ def already_there(batch: Batch, heads: Heads, domain: str) -> list[int]:
             domain, event_id, found.position, "it was in another batch, without the other events of this"
         )
     return sorted(found.position for found in known.values())
+
+
+def check_expected(draft: Draft, heads: Heads, domain: str) -> None:
+    """Every aggregate that the draft expects something of is there. Raises SequenceConflict."""
+    by_type: dict[str, list[str]] = {}
+    for kind, key in draft.expected:
+        by_type.setdefault(kind, []).append(key)
+    for kind, ids in by_type.items():
+        found = heads.lookup(kind, pa.array(ids, pa.string()))  # noted as read: a later record may not touch it
+        last = dict(zip(found["id"].to_pylist(), found["sequence"].to_pylist(), strict=True))
+        for key in ids:
+            expected, actual = draft.expected[kind, key], last.get(key, _UNSEEN)
+            if expected != actual:
+                raise SequenceConflict(domain, kind, key, expected, actual)
 
 
 def check_sequences(batch: Batch, heads: Heads, domain: str) -> None:

@@ -5,7 +5,6 @@ one row is read without its file. Every attempt at a batch has files of its own:
 """
 
 import hashlib
-import uuid
 from collections.abc import Iterator
 
 import pyarrow as pa
@@ -32,9 +31,8 @@ def schema_hash(schema: pa.Schema) -> str:
     return hashlib.sha256("\n".join(f"{f.name}:{f.type}" for f in schema).encode()).hexdigest()
 
 
-def write(store: ObjectStore, domain: str, batch: str, events: pa.Table) -> tuple[DataFile, ...]:
-    """Write the rows (DRAFT_SCHEMA) durably and check what the store then holds."""
-    attempt = uuid.uuid4().hex[:12]
+def write(store: ObjectStore, domain: str, batch: str, events: pa.Table, attempt: str) -> tuple[DataFile, ...]:
+    """Write the rows (DRAFT_SCHEMA) durably and check what the store then holds. `attempt` is an id of its own."""
     files: list[DataFile] = []
     for i, first in enumerate(range(0, events.num_rows, FILE_ROWS)):
         part = events.slice(first, FILE_ROWS)

@@ -5,6 +5,7 @@ The schemas are the contract between the log, the sealed history, the relay and 
 
 import hashlib
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from urllib.parse import unquote
@@ -114,6 +115,9 @@ class Draft:
     correlation_id: str | None = None
     causation_id: str | None = None
     epoch: int = 0
+    expected: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    """(aggregate type, id) -> the last sequence that the caller knows of, 0 for none: of any aggregates, also of ones
+    that the batch does not write. Where one differs the append raises SequenceConflict and writes nothing."""
 
     @property
     def rows(self) -> int:

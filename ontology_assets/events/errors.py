@@ -1,5 +1,7 @@
 """What can be wrong with the log or with what is offered to it."""
 
+from typing import Any
+
 from resources.errors import SpiceError
 
 
@@ -25,6 +27,29 @@ class DraftRefused(SpiceError):
 
     def __init__(self, domain: str, detail: str) -> None:
         super().__init__("The batch was refused", detail, where=f"log/{domain}")
+
+
+class SequenceConflict(SpiceError):
+    """An aggregate is not at the sequence that the caller expects: somebody else was faster. Nothing was written."""
+
+    kind = "spice:sequence-conflict"
+
+    def __init__(self, domain: str, aggregate_type: str, aggregate_id: str, expected: int, actual: int) -> None:
+        self.aggregate_type, self.aggregate_id, self.expected, self.actual = (
+            aggregate_type,
+            aggregate_id,
+            expected,
+            actual,
+        )
+        super().__init__(
+            "Sequence conflict",
+            f"{aggregate_type} {aggregate_id} is at sequence {actual}, not {expected}. Read it again and decide anew.",
+            where=f"log/{domain}",
+            status=409,
+        )
+
+    def problem(self) -> dict[str, Any]:
+        return {**super().problem(), "expected": self.expected, "actual": self.actual}
 
 
 class EventIdReused(SpiceError):

@@ -1,8 +1,7 @@
 """The event log of one domain, and its commit loop.
 
-An append is one put-if-absent of record n+1, decided on heads that are exact at n. Any exception means "unknown": the
-number is read and settled by batch id, and while it is unsettled nothing else is offered. What does not belong here:
-bytes (record.py, data_files.py), what heads are (heads.py), reading (reading.py).
+An append is one put-if-absent of record n+1, decided on heads that are exact at n. What does not belong here: unknown
+outcomes (offering.py), bytes (record.py, data_files.py), what heads are (heads.py), reading (reading.py).
 """
 
 import threading
@@ -16,20 +15,22 @@ from typing import Any
 import pyarrow as pa
 
 from ontology_assets.events import data_files
-from ontology_assets.events.batch import Batch, already_there, check_sequences, prepare
+from ontology_assets.events.batch import Batch, already_there, check_expected, check_sequences, prepare
 from ontology_assets.events.chain import Chain, LogEnd
 from ontology_assets.events.envelope import MAIN, Draft
-from ontology_assets.events.errors import LogDamaged, OutcomeUnknown
+from ontology_assets.events.errors import LogDamaged
 from ontology_assets.events.heads import Heads
+from ontology_assets.events.metrics import AppendCounter, AppendMetrics
+from ontology_assets.events.offering import Offer, Offering
 from ontology_assets.events.overlap import Reads
 from ontology_assets.events.reading import Reader
 from ontology_assets.events.record import NO_CHAIN, DataFile, Record, encode
-from resources.object_store.base import ObjectStore, PutOutcome
+from ontology_assets.events.turns import Turns
+from resources.object_store.base import ObjectStore
 from resources.object_store.probe import prove_put_if_absent
 
 HINT_EVERY = 64
 _DEFAULTS = ("actor", "command_id", "correlation_id", "causation_id")
-_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.005, 1.0
 
 
 @dataclass(frozen=True)
@@ -48,16 +49,12 @@ class Commit:
         return self.last - self.first + 1
 
 
-@dataclass(frozen=True)
-class _Offer:
-    """The bytes offered as record n. They never change while it is unknown whether they were taken."""
-
-    record: Record
-    data: bytes
-
-
 def now_utc() -> datetime:
     return datetime.now(UTC)
+
+
+def random_id() -> str:
+    return str(uuid.uuid4())
 
 
 class EventLog:
@@ -71,13 +68,23 @@ class EventLog:
         clock: Callable[[], datetime] = now_utc,
         patience_s: float = 30.0,
         sleep: Callable[[float], None] = time.sleep,
+        timer: Callable[[], float] = time.perf_counter,
+        new_id: Callable[[], str] = random_id,
     ) -> None:
+        """`clock`, `sleep`, `timer` and `new_id` are ports, as the store is: a simulator hands in its own."""
         self.domain, self.store = domain, store
         self.chain = Chain(store, domain)
         self._reader = Reader(self.chain)
-        self._clock, self._patience_s, self._sleep = clock, patience_s, sleep
-        self._unsettled: _Offer | None = None
+        self._clock, self._timer, self._new_id = clock, timer, new_id
+        self._counter = AppendCounter()
+        self._offering = Offering(self.chain, patience_s=patience_s, sleep=sleep, counter=self._counter)
+        self._turns = Turns(store, domain, sleep, new_id)
         self._committing = threading.Lock()
+
+    @property
+    def metrics(self) -> AppendMetrics:
+        """What appending through this object has cost so far."""
+        return self._counter.total
 
     def end(self) -> LogEnd:
         """The newest record: n = -1 and position 0 when there is none."""
@@ -86,30 +93,43 @@ class EventLog:
     def append(self, heads: Heads, decide: Callable[[Heads], Draft | None]) -> Commit | None:
         """Catch the heads up, decide on them, offer the draft; None if there is nothing to append.
 
-        `decide` runs again if somebody else's record touched what it read or wrote. Raises DraftRefused, EventIdReused
-        (nothing was written), OutcomeUnknown (settled before the next append), LogDamaged.
+        `decide` runs again if somebody else's record touched what it read or wrote. Raises SequenceConflict (an
+        aggregate is not where the draft expects it), EventIdReused, DraftRefused (nothing was written), OutcomeUnknown
+        (settled before the next append), LogDamaged.
         """
         with self._committing:
-            self._settle()
-            self._begin()
-            while True:
+            began = self._timer()
+            try:
+                return self._append(heads, decide)
+            finally:
+                self._turns.done()
+                self._counter.add(seconds=self._timer() - began)
+
+    def _append(self, heads: Heads, decide: Callable[[Heads], Draft | None]) -> Commit | None:
+        self._offering.settle()
+        self._begin()
+        while True:
+            self._turns.give_way()
+            heads.catch_up()
+            with heads.deciding() as reads:
+                draft = decide(heads)
+                if draft is None or not draft.rows:
+                    return None
+                batch = prepare(draft, self.domain)
+                there = already_there(batch, heads, self.domain)
+                if there:
+                    self._counter.add(repeated=1)
+                    return self._earlier(heads, there)
+                check_expected(draft, heads, self.domain)
+                check_sequences(batch, heads, self.domain)
+                base = heads.end
+            for kind, (ids, _) in batch.touched.items():
+                reads.ids(kind, pa.array(ids, pa.string()))
+            commit = self._offer(batch, base, reads)
+            if commit is not None:
                 heads.catch_up()
-                with heads.deciding() as reads:
-                    draft = decide(heads)
-                    if draft is None or not draft.rows:
-                        return None
-                    batch = prepare(draft, self.domain)
-                    there = already_there(batch, heads, self.domain)
-                    if there:
-                        return self._earlier(heads, there)
-                    check_sequences(batch, heads, self.domain)
-                    base = heads.end
-                for kind, (ids, _) in batch.touched.items():
-                    reads.ids(kind, pa.array(ids, pa.string()))
-                commit = self._offer(batch, base, reads)
-                if commit is not None:
-                    heads.catch_up()
-                    return commit
+                return commit
+            self._counter.add(conflicts=1)
 
     def records(self, from_n: int = 0) -> Iterator[Record]:
         """Records in order, each checked against the one before; stops with LogDamaged(n, why)."""
@@ -174,12 +194,17 @@ class EventLog:
         """Offer the batch after `base`, and further on while the records that come between touch nothing of it."""
         files: tuple[DataFile, ...] = ()
         if batch.bulk.num_rows:
-            files = data_files.write(self.store, self.domain, batch.draft.batch, batch.bulk)
+            files = data_files.write(self.store, self.domain, batch.draft.batch, batch.bulk, self._new_id())
         while True:
             offer = self._made(batch, files, base)
-            if self._put(offer):
+            if self._offering.put(offer):
                 record = offer.record
+                self._counter.add(
+                    appends=1, events=record.rows, bytes=len(offer.data) + sum(file.bytes for file in files)
+                )
                 return Commit(record.n, record.batch, record.first, record.last, record.recorded_at)
+            self._counter.add(beaten=1)
+            self._turns.beaten()
             for beaten_by in self.chain.records(base.n + 1):
                 if reads.may_touch(beaten_by) and reads.touched_by(self._reader.touched(beaten_by)):
                     # The number is taken, so no record will ever name these files.
@@ -187,8 +212,9 @@ class EventLog:
                         self.store.delete(file.key)
                     return None
                 base = LogEnd.of(beaten_by)
+            self._turns.give_way()
 
-    def _made(self, batch: Batch, files: tuple[DataFile, ...], base: LogEnd) -> _Offer:
+    def _made(self, batch: Batch, files: tuple[DataFile, ...], base: LogEnd) -> Offer:
         draft = batch.draft
         record = Record(
             log_id=base.log_id,
@@ -209,48 +235,9 @@ class EventLog:
             files=files,
             body=batch.body,
         )
-        data, _ = encode(record)
         if record.n % HINT_EVERY == 0:
             self.chain.write_hint(base.n)
-        return _Offer(record, data)
-
-    def _settle(self) -> None:
-        if self._unsettled is not None:
-            self._put(self._unsettled)
-
-    def _put(self, offer: _Offer) -> bool:
-        """True if the record is ours, False if the number is another's. Raises OutcomeUnknown when patience ends."""
-        self._unsettled = offer
-        n, waited, pause = offer.record.n, 0.0, _FIRST_PAUSE_S
-        while True:
-            mine, cause = self._put_once(offer)
-            if mine is not None:
-                self._unsettled = None
-                return mine
-            if waited >= self._patience_s:
-                raise OutcomeUnknown(self.domain, n, offer.record.batch, cause)
-            self._sleep(pause)
-            waited, pause = waited + pause, min(_LONGEST_PAUSE_S, pause * 2)
-
-    def _put_once(self, offer: _Offer) -> tuple[bool | None, str]:
-        """(mine?, why it is not known). Whatever is not a plain DONE is settled by reading the number."""
-        n = offer.record.n
-        try:
-            outcome = self.store.put_if_absent(self.chain.key(n), offer.data)
-            cause = f"put-if-absent was answered {outcome.value!r}"
-        except Exception as error:  # noqa: BLE001 any exception means "unknown", never "failed" and never "conflict"
-            outcome, cause = PutOutcome.UNKNOWN, repr(error)
-        if outcome is PutOutcome.DONE:
-            return True, ""
-        try:
-            found = self.chain.read(n)
-        except LogDamaged:
-            raise
-        except Exception as error:  # noqa: BLE001 the read may fail for the reason that the put did
-            return None, f"{cause}, then {error!r}"
-        if found is None:
-            return None, cause
-        return found.batch == offer.record.batch and found.events == offer.record.events, ""
+        return Offer(record, *encode(record))
 
     def _begin(self) -> None:
         """Make record 0, which gives the log its id, unless it is there."""
@@ -258,16 +245,16 @@ class EventLog:
             return
         prove_put_if_absent(self.store, "probe")
         first = Record(
-            log_id=str(uuid.uuid4()),
+            log_id=self._new_id(),
             domain=self.domain,
             n=0,
             prev=NO_CHAIN,
-            batch=str(uuid.uuid4()),
+            batch=self._new_id(),
             first=1,
             last=0,
             recorded_at=self._clock(),
         )
-        self._put(_Offer(first, encode(first)[0]))
+        self._offering.put(Offer(first, *encode(first)))
 
     def _earlier(self, heads: Heads, positions: list[int]) -> Commit:
         n = heads.record_of(positions[0])
