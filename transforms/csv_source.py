@@ -22,6 +22,9 @@ MAX_COLUMNS = 2_000
 MAX_NAME = 255
 RESERVED = ("_source_file", "_source_sha256", "_row", "_line", "_partition")
 """Columns that we add."""
+UNNAMEABLE = ("Cc", "Cf", "Zl", "Zp")
+NO_CHARACTERS = "\ufffe\uffff"
+"""Neither these nor control characters and ends of lines can stand in a definition file."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +97,7 @@ def _check_header(names: list[str], place: str) -> None:
             raise SourceError("Empty column name", f"column {number} of the header has no name.", where=place)
         if len(name) > MAX_NAME:
             raise SourceError("Column name too long", f"column {number}: at most {MAX_NAME} characters.", where=place)
-        if any(unicodedata.category(character) in ("Cc", "Cf") for character in name) or "`" in name:
+        if any(unicodedata.category(one) in UNNAMEABLE or one in NO_CHARACTERS for one in name) or "`" in name:
             raise SourceError(
                 "Column name with control characters",
                 f"column {number} ({name!r}) holds a control or direction character or a backtick; rename it.",

@@ -14,7 +14,7 @@ from resources.lean_arrow import keep_pandas_out
 
 keep_pandas_out()  # before anything that uses pyarrow: half a second of every command
 
-from gateway.cli import care, definitions, demo, events, lineage, objects, projection, run, sources  # noqa: E402
+from gateway.cli import care, definitions, demo, events, init, lineage, objects, projection, run, sources  # noqa: E402
 from resources.errors import SpiceError  # noqa: E402
 
 app = typer.Typer(
@@ -29,6 +29,7 @@ app.add_typer(events.app, name="events")
 app.add_typer(projection.app, name="projection")
 app.add_typer(sources.app, name="sources")
 app.add_typer(definitions.app, name="defs")
+app.command("init")(init.init)
 app.command("run")(run.run)
 app.command("search")(objects.search)
 app.command("graph")(objects.graph)
