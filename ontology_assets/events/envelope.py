@@ -21,6 +21,10 @@ ASSET_TYPE = "Asset"
 """Aggregate type of the log's own bookkeeping: one aggregate per (asset, partition)."""
 BOOKKEEPING = frozenset({"EventsSealed", "ProjectionCaughtUp"})
 """Event types that only say how far a reader of the log is; a tail of nothing else is not worth sealing."""
+REQUEST = "request"
+"""In the metadata of a command's events: the hash of what was asked for. A repeated command is known by it."""
+EDITS = "edits"
+"""In the metadata of an inline event: the fields of its object that people hold against loads, from then on."""
 NULL_STATE_HASH = hashlib.sha256(b"null").hexdigest()
 """state_hash of a deleted aggregate: an aggregate is deleted exactly if its last event has this."""
 

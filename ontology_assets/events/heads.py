@@ -66,6 +66,15 @@ class KnownEvent:
     state_hash: str
 
 
+@dataclass(frozen=True)
+class KnownCommand:
+    """A command that is in the log already: the hash of its request, its events' first and last position."""
+
+    request: str
+    first: int
+    last: int
+
+
 class FoldedLog(Protocol):
     """What Heads needs of the log."""
 
@@ -221,6 +230,29 @@ class Heads(HeadsFile):
             (orjson.dumps(event_ids).decode(),),
         )
         return {row[0]: KnownEvent(*row[1:]) for row in rows}
+
+    def known_commands(self, command_ids: list[str]) -> dict[str, KnownCommand]:
+        """Of these command ids those that are in the log, exact at these heads' position, however long ago."""
+        rows = self._db.execute(
+            "SELECT c.command_id, c.request, c.first, c.last "
+            "FROM json_each(?) j CROSS JOIN commands c ON c.command_id = j.value",
+            (orjson.dumps(command_ids).decode(),),
+        )
+        return {row[0]: KnownCommand(*row[1:]) for row in rows}
+
+    def edits(self, aggregate_type: str, ids: pa.Array | pa.ChunkedArray | None = None) -> dict[str, dict[str, Any]]:
+        """By id: what people hold of the object against loads (see `objectify/edits.py`). None: of all ids of the
+        type, which is not noted as a read."""
+        if ids is None:
+            rows = self._db.execute("SELECT id, edits FROM edits WHERE type_id = ?", (self._type(aggregate_type),))
+        else:
+            if self._reads is not None:
+                self._reads.ids(aggregate_type, _flat(ids))
+            rows = self._db.execute(
+                "SELECT e.id, e.edits FROM json_each(?2) j CROSS JOIN edits e ON e.type_id = ?1 AND e.id = j.value",
+                (self._type(aggregate_type), _json(ids)),
+            )
+        return {key: orjson.loads(edits) for key, edits in rows}
 
     def checksum(self) -> tuple[int, int]:
         """(aggregates, sum of their sequences): equals (aggregates, events) of the log."""

@@ -5,19 +5,27 @@ A heads file is a cache: everything in it follows from the log. Position and con
 
 import sqlite3
 from collections.abc import Iterable
+from typing import Any
 
 import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ontology_assets.events.envelope import ASSET_TYPE, NULL_STATE_HASH, asset_and_partition, micros
+from ontology_assets.events.envelope import (
+    ASSET_TYPE,
+    EDITS,
+    NULL_STATE_HASH,
+    REQUEST,
+    asset_and_partition,
+    micros,
+)
 from ontology_assets.events.errors import LogDamaged
 from ontology_assets.events.record import Record
 
-FORMAT = 1
+FORMAT = 2
 _NULL_STATE = bytes.fromhex(NULL_STATE_HASH)
 
-TABLES = ("meta", "types", "owners", "aggregates", "earlier", "assets", "event_ids", "records", "by_type", "by_branch")
+TABLES = ("meta", "types", "owners", "aggregates", "earlier", "assets", "event_ids", "commands", "edits", "records", "by_type", "by_branch")
 
 SCHEMA = """
 -- One row once anything is folded: where these heads stand.
@@ -48,6 +56,14 @@ CREATE TABLE IF NOT EXISTS event_ids (
     event_id TEXT PRIMARY KEY, position INTEGER NOT NULL, event_type TEXT NOT NULL, aggregate_type TEXT NOT NULL,
     aggregate_id TEXT NOT NULL, state_hash TEXT NOT NULL
 ) WITHOUT ROWID;
+-- The commands that are in the log, for ever: a repeated one is answered from here.
+CREATE TABLE IF NOT EXISTS commands (
+    command_id TEXT PRIMARY KEY, request TEXT NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL
+) WITHOUT ROWID;
+-- The fields that people hold against later loads; only inline events say so, a bulk row costs nothing here.
+CREATE TABLE IF NOT EXISTS edits (
+    type_id INTEGER NOT NULL, id TEXT NOT NULL, edits TEXT NOT NULL, PRIMARY KEY (type_id, id)
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS records (
     n INTEGER PRIMARY KEY, first INTEGER NOT NULL, last INTEGER NOT NULL, batch TEXT NOT NULL,
     recorded_at INTEGER NOT NULL
@@ -58,6 +74,8 @@ CREATE TABLE IF NOT EXISTS by_type (event_type TEXT PRIMARY KEY, events INTEGER 
 CREATE TABLE IF NOT EXISTS by_branch (branch TEXT PRIMARY KEY, events INTEGER NOT NULL) WITHOUT ROWID;
 """
 
+_CONTENT = ("event_type", "aggregate_type", "aggregate_id", "state_hash")
+_INLINE_COLUMNS = ("event_id", *_CONTENT, "sequence_number", "data", "metadata", "command_id")
 FOLDED_COLUMNS = ["aggregate_type", "aggregate_id", "sequence_number", "state_hash", "owner"]
 
 _INSERT = (
@@ -152,25 +170,43 @@ class Fold:
         return [known[name] for name in names]
 
     def _inline(self, inline: pa.Table, first: int) -> None:
-        rows = inline.select(
-            ["event_id", "event_type", "aggregate_type", "aggregate_id", "state_hash", "sequence_number", "data"]
-        ).to_pylist()
-        for position, row in enumerate(rows, first):
-            self._db.execute(
-                "INSERT OR IGNORE INTO event_ids VALUES (?,?,?,?,?,?)",
-                (
-                    row["event_id"],
-                    position,
-                    row["event_type"],
-                    row["aggregate_type"],
-                    row["aggregate_id"],
-                    row["state_hash"],
-                ),
-            )
-            if row["aggregate_type"] == ASSET_TYPE:
-                self._asset(row, position)
+        if not inline.num_rows:
+            return
+        columns = {name: inline[name].to_pylist() for name in _INLINE_COLUMNS}
+        positions = range(first, first + inline.num_rows)
+        self._db.executemany(
+            "INSERT OR IGNORE INTO event_ids VALUES (?,?,?,?,?,?)",
+            zip(columns["event_id"], positions, *(columns[name] for name in _CONTENT), strict=True),
+        )
+        commands: dict[str, tuple[str, int, int]] = {}
+        for i, position in enumerate(positions):
+            if columns["aggregate_type"][i] == ASSET_TYPE:
+                self._asset({name: values[i] for name, values in columns.items()}, position)
+            command = columns["command_id"][i]
+            if command is not None:
+                said = orjson.loads(columns["metadata"][i])
+                request, start, _ = commands.get(command, (said.get(REQUEST, ""), position, position))
+                commands[command] = (request, start, position)
+                if EDITS in said:
+                    self._edits(columns["aggregate_type"][i], columns["aggregate_id"][i], said[EDITS])
+            elif f'"{EDITS}"' in columns["metadata"][i]:
+                said = orjson.loads(columns["metadata"][i])
+                self._edits(columns["aggregate_type"][i], columns["aggregate_id"][i], said.get(EDITS))
+        self._db.executemany(
+            "INSERT OR IGNORE INTO commands VALUES (?,?,?,?)",
+            [(command, *answer) for command, answer in commands.items()],
+        )
 
-    def _asset(self, row: dict[str, str], position: int) -> None:
+    def _edits(self, kind: str, key: str, edits: dict[str, Any] | None) -> None:
+        """What is held of one object from now on: all of it, not what is new."""
+        (type_id,) = self._codes("types", [kind])
+        if edits:
+            text = orjson.dumps(edits, option=orjson.OPT_SORT_KEYS).decode()
+            self._db.execute("INSERT OR REPLACE INTO edits VALUES (?,?,?)", (type_id, key, text))
+        else:
+            self._db.execute("DELETE FROM edits WHERE type_id = ? AND id = ?", (type_id, key))
+
+    def _asset(self, row: dict[str, Any], position: int) -> None:
         asset, partition = asset_and_partition(row["aggregate_id"])
         state = orjson.loads(row["data"]).get("state")
         if state is None:

@@ -26,6 +26,7 @@ from ontology_assets.events.overlap import Reads
 from ontology_assets.events.reading import Reader
 from ontology_assets.events.record import NO_CHAIN, DataFile, Record, encode
 from ontology_assets.events.turns import Turns
+from resources.errors import SpiceError
 from resources.object_store.base import ObjectStore
 from resources.object_store.probe import prove_put_if_absent
 
@@ -125,11 +126,21 @@ class EventLog:
                 base = heads.end
             for kind, (ids, _) in batch.touched.items():
                 reads.ids(kind, pa.array(ids, pa.string()))
+            reads.written(event.event_id for event in draft.inline)
             commit = self._offer(batch, base, reads)
             if commit is not None:
-                heads.catch_up()
+                self._caught_up_after(heads)
                 return commit
             self._counter.add(conflicts=1)
+
+    def _caught_up_after(self, heads: Heads) -> None:
+        """A convenience for the caller: what fails here must not hide that the batch is committed."""
+        try:
+            heads.catch_up()
+        except SpiceError:
+            raise
+        except Exception:  # noqa: BLE001 whatever a store raises while reading; the next append catches up or says so
+            return
 
     def records(self, from_n: int = 0) -> Iterator[Record]:
         """Records in order, each checked against the one before; stops with LogDamaged(n, why)."""
@@ -206,7 +217,9 @@ class EventLog:
             self._counter.add(beaten=1)
             self._turns.beaten()
             for beaten_by in self.chain.records(base.n + 1):
-                if reads.may_touch(beaten_by) and reads.touched_by(self._reader.touched(beaten_by)):
+                if reads.repeated_by(beaten_by.inline()) or (
+                    reads.may_touch(beaten_by) and reads.touched_by(self._reader.touched(beaten_by))
+                ):
                     # The number is taken, so no record will ever name these files.
                     for file in files:
                         self.store.delete(file.key)

@@ -19,6 +19,7 @@ class Reads:
         self._owners: dict[str, set[str]] = defaultdict(set)
         self._assets: set[str] = set()
         self._sets: dict[str, pa.Array] = {}
+        self._events: frozenset[str] = frozenset()
 
     def ids(self, aggregate_type: str, ids: pa.Array) -> None:
         self._ids[aggregate_type].append(ids)
@@ -29,6 +30,14 @@ class Reads:
 
     def asset(self, asset: str) -> None:
         self._assets.add(asset)
+
+    def written(self, event_ids: Iterable[str]) -> None:
+        """The inline events of the draft: their ids are looked up before they are written."""
+        self._events = frozenset(event_ids)
+
+    def repeated_by(self, inline: pa.Table) -> bool:
+        """Does another's record have one of our event ids? The same command may have been sent to two processes."""
+        return bool(self._events) and not self._events.isdisjoint(inline["event_id"].to_pylist())
 
     def may_touch(self, record: Record) -> bool:
         """By the record's header alone: False is certain, True is not."""

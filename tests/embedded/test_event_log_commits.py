@@ -268,3 +268,62 @@ def test_what_appending_cost_is_counted(tmp_path: Path) -> None:
 
 def test_opening_a_log_counts_nothing(tmp_path: Path) -> None:
     assert EventLog(LocalObjectStore(tmp_path), DOMAIN).metrics.appends == 0
+
+
+# ------------------------------------------------------------------------------------------------ ids in two processes
+
+
+@pytest.mark.parametrize("kind", ["Ship", "Boat"])
+def test_one_event_id_used_by_two_processes_at_once_for_two_things_is_an_error(tmp_path: Path, kind: str) -> None:
+    """The records touch nothing of each other but the id: the second must not land behind the first."""
+    log, heads = open_log(tmp_path)
+    rival, rival_heads = open_log(tmp_path)
+    append(log, heads, inline(event("z", 1)))
+
+    def decide(_: Heads) -> Draft:
+        if log.end().n == 1:
+            append(rival, rival_heads, inline(event("theirs", 1, 1, event_id="e")))
+        return inline(event("mine", 1, 1, event_id="e", kind=kind))
+
+    with pytest.raises(EventIdReused):
+        log.append(heads, decide)
+    assert [row["aggregate_id"] for row in everything(log)] == ["z", "theirs"]
+
+
+def test_a_commit_is_acknowledged_though_the_store_can_not_be_read_right_after(tmp_path: Path) -> None:
+    class Deaf(LocalObjectStore):
+        deaf = False
+
+        def put_if_absent(self, key: str, data: bytes) -> object:  # type: ignore[override]
+            done = super().put_if_absent(key, data)
+            self.deaf = key.startswith("log/") and not key.endswith("0")
+            return done
+
+        def get(self, key: str) -> bytes:
+            if self.deaf:
+                self.deaf = False
+                raise OUTCOMES["503"]()
+            return super().get(key)
+
+    log, heads = open_log(tmp_path, Deaf(tmp_path / "objects"))
+    assert append(log, heads, inline(event("a", 1, 0))).n == 1
+    assert append(log, heads, inline(event("a", 2, 0))).n == 2
+
+
+def test_the_index_of_commands_is_derived_from_the_log_and_exact(tmp_path: Path) -> None:
+    log, heads = open_log(tmp_path)
+    append(
+        log,
+        heads,
+        inline(
+            event("a", 1, 1, command_id="c1", metadata='{"request":"r1"}'),
+            event("b", 1, 1, command_id="c2", metadata='{"request":"r2"}'),
+            event("c", 1, 1, command_id="c2", metadata='{"request":"r2"}'),
+        ),
+    )
+    append(log, heads, inline(event("d", 1, 1, command_id="c1", metadata='{"request":"later"}')))
+    late = Heads(tmp_path / "late.sqlite", log)
+    late.catch_up()
+    for one in (heads, late):
+        found = one.known_commands(["c1", "c2", "c3"])
+        assert {k: (v.request, v.first, v.last) for k, v in found.items()} == {"c1": ("r1", 1, 1), "c2": ("r2", 2, 3)}
