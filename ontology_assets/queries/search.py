@@ -5,7 +5,8 @@ oldest first, newest first if its last property descends. Absent values come las
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 from typing import Any
 
 from ontology_assets.projections.search import query_words
@@ -78,7 +79,7 @@ class _Pages:
 
     query: Search
     began: str | None
-    found: list[Document] = field(default_factory=list)
+    found: list[Document] = dataclass_field(default_factory=list)
     total: int = 0
     position: int = 0
     generation: str = ""

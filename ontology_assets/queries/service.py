@@ -1,6 +1,7 @@
 """Every question the product answers, over one home: what the command line, the HTTP API and Python programs call."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
@@ -16,7 +17,7 @@ from ontology_assets.queries.refusal import NotFound
 from ontology_assets.queries.search import read_search, run_search
 from ontology_assets.queries.where_text import parse_where
 from resources.home import Home
-from resources.read_model.base import GraphModel, SearchModel
+from resources.read_model.base import GraphModel, NothingYet, NotReady, SearchModel
 from resources.read_model.query import Selection
 from resources.read_model.sqlite_graph import SqliteGraphModel
 from resources.read_model.sqlite_search import SqliteSearchModel
@@ -24,6 +25,14 @@ from resources.read_model.time_limit import TimeLimit
 
 AggregateEvents = Callable[[str, str, str], pa.Table]
 """(domain, type, id) -> its events, oldest first."""
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Objects by type; None where the read model can't tell. `versions`: what it was counted in, a domain each."""
+
+    by_type: dict[str, int | None]
+    versions: tuple[str, ...]
 
 
 class Queries:
@@ -88,6 +97,21 @@ class Queries:
                 with self._search.snapshot(layout.domain) as snapshot:
                     counts |= {k.name: snapshot.count(Selection(k.layout)) for k in names}
         return dict(sorted(counts.items()))
+
+    def counts_so_far(self, limit: TimeLimit | None = None) -> Counts:
+        """How many objects there are, also where some can't be counted now; none of a domain that was never run."""
+        by_type: dict[str, int | None] = {}
+        versions: list[str] = []
+        for layout in self.catalogue.layouts:
+            try:
+                with self._search.snapshot(layout.domain, limit) as snapshot:
+                    by_type |= {kind.name: snapshot.count(Selection(kind)) for kind in layout.types}
+                    versions.append(f"{snapshot.state.generation}.{snapshot.state.position}")
+            except NotReady as fault:
+                never_run = isinstance(fault, NothingYet) and not self._begun(layout.domain)
+                by_type |= dict.fromkeys((kind.name for kind in layout.types), 0 if never_run else None)
+                versions.append("0" if never_run else "?")
+        return Counts(by_type, tuple(versions))
 
     def where(self, type_name: str, texts: Sequence[str]) -> list[list[Any]]:
         """Conditions that a person typed, as a document's `where`."""

@@ -14,8 +14,8 @@ class TooSlow(SpiceError):
     def __init__(self, seconds: float) -> None:
         super().__init__(
             "Query too slow",
-            f"it was stopped after {seconds:g} s. Ask for less: a type, a condition that few objects satisfy, a smaller "
-            "limit or max_nodes, fewer hops; or ask again when the server has less to do.",
+            f"it was stopped after {seconds:g} s. Ask for less: a type, a condition that few objects satisfy, a "
+            "smaller limit or max_nodes, fewer hops; or ask again when the server has less to do.",
             status=503,
         )
 

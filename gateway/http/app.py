@@ -1,0 +1,106 @@
+"""The gateway as an application: `create_app(home, domains)`. Wiring only."""
+
+import importlib.util
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from functools import lru_cache
+
+import orjson
+from fastapi import FastAPI
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+
+from gateway.http import addresses
+from gateway.http.definitions import DefinitionSource
+from gateway.http.docs_page import POLICY, docs_page
+from gateway.http.documents import JSON, is_known
+from gateway.http.health import HealthRoutes
+from gateway.http.lineage import LineageRoutes
+from gateway.http.objects import ObjectRoutes
+from gateway.http.openapi import openapi_document
+from gateway.http.problems import answer_with_problems
+from gateway.http.questions import QuestionRoutes
+from gateway.http.serving import Asked, Limits, Serving
+from gateway.http.types import TypeRoutes
+from ontology_assets.model.definitions import Domain
+from resources.addresses import gateway_url
+from resources.home import Home
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+def create_app(
+    home: Home, domains: Sequence[Domain], *, limits: Limits | None = None, source: DefinitionSource | None = None
+) -> FastAPI:
+    """The API and the explorer over one home. `source` tells when the definitions change, and reads them again."""
+    serving = Serving(home, domains, limits or Limits(), source)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        serving.close()
+
+    # The document and its page are our own: made from the definitions, and readable without the network.
+    app = FastAPI(
+        title="SPICE HARVESTER",
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        lifespan=lifespan,
+    )
+    app.state.serving = serving
+    answer_with_problems(app)
+    addresses.register()
+    objects, questions = ObjectRoutes(serving), QuestionRoutes(serving)
+    lineage = LineageRoutes(serving).lineage
+    reading: dict[str, Endpoint] = {
+        "/v1/objects/{type}/{key:id}": objects.object,
+        "/v1/history/{type}/{key:id}": objects.history,
+        "/v1/types": TypeRoutes(serving).types,
+        "/v1/lineage/{type}": lineage,
+        "/v1/lineage/{type}/{property:id}": lineage,
+        "/v1/health": HealthRoutes(serving).health,
+        **_about(serving),
+    }
+    for path, endpoint in reading.items():
+        app.add_api_route(path, endpoint, methods=["GET", "HEAD"], response_model=None)
+    for path, endpoint in {"/v1/search": questions.search, "/v1/graph-queries": questions.graph}.items():
+        app.add_api_route(path, endpoint, methods=["POST"], response_model=None)
+    app.openapi = lambda: openapi_document(serving.now.domains, serving.limits)  # type: ignore[method-assign]
+    _add_explorer(app)
+    return app
+
+
+def _about(serving: Serving) -> dict[str, Endpoint]:
+    """`/openapi.json` and `/docs`, made once for each state of the definitions."""
+
+    @lru_cache(maxsize=1)
+    def made(asked: Asked) -> tuple[bytes, str]:
+        document = openapi_document(asked.domains, serving.limits)
+        return orjson.dumps(document), docs_page(document, gateway_url())
+
+    def answer(request: Request, content: bytes | str, kind: type[Response], more: dict[str, str]) -> Response:
+        etag = serving.now.etag(kind.__name__)
+        headers = {"ETag": etag, "Cache-Control": "no-cache", **more}
+        return Response(None, 304, headers) if is_known(request, etag) else kind(content, headers=headers)
+
+    async def openapi(request: Request) -> Response:
+        return answer(request, made(serving.now)[0], _Json, {})
+
+    async def docs(request: Request) -> Response:
+        return answer(request, made(serving.now)[1], HTMLResponse, {"Content-Security-Policy": POLICY})
+
+    return {"/openapi.json": openapi, "/docs": docs}
+
+
+class _Json(Response):
+    media_type = JSON
+
+
+def _add_explorer(app: FastAPI) -> None:
+    """The pages for people, last: they take what is left of the addresses."""
+    if importlib.util.find_spec("gateway.explorer") is not None:
+        from gateway.explorer.pages import explorer_routes
+
+        app.router.routes.extend(explorer_routes())

@@ -1,0 +1,302 @@
+"""The OpenAPI 3.1 document: what each address takes and answers, with examples. Schemas: `schemas.py`."""
+
+import importlib.metadata
+from collections.abc import Sequence
+from typing import Any
+
+from gateway.http.documents import JSON
+from gateway.http.problems import PROBLEM
+from gateway.http.schemas import components, reference, type_names
+from gateway.http.serving import Limits
+from ontology_assets.model.definitions import Domain, ObjectType
+
+Part = dict[str, Any]
+ETAG: Part = {
+    "ETag": {
+        "description": "Changes with the position in the log and with the definitions.",
+        "schema": {"type": "string"},
+    }
+}
+KNOWN: Part = {
+    "name": "If-None-Match",
+    "in": "header",
+    "description": "An ETag from before; where it still holds, the answer is 304.",
+    "schema": {"type": "string"},
+}
+DESCRIPTION = """Objects with their links, how they became what they are, and where their values come from.
+
+The same questions as the `spice` command line, answered by the same code. Every answer is as of one position of the
+log. Whatever goes wrong is a problem document (RFC 9457) with `where` and `allowed`."""
+
+
+def openapi_document(domains: Sequence[Domain], limits: Limits) -> Part:
+    """For these definitions."""
+    names = type_names(domains)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "SPICE HARVESTER",
+            "version": importlib.metadata.version("spice-harvester"),
+            "description": DESCRIPTION,
+        },
+        "servers": [{"url": "/"}],
+        "tags": [
+            {"name": "objects", "description": "Objects and their histories."},
+            {"name": "questions", "description": "Searches and graphs."},
+            {"name": "ontology", "description": "Types, and where values come from."},
+            {"name": "service", "description": "The state of the service."},
+        ],
+        "paths": {
+            "/v1/objects/{type}/{key}": {"get": _object(domains, names)},
+            "/v1/history/{type}/{key}": {"get": _history(domains, names)},
+            "/v1/search": {"post": _search(domains, limits)},
+            "/v1/graph-queries": {"post": _graph(domains, limits)},
+            "/v1/types": {"get": _types()},
+            "/v1/lineage/{type}": {"get": _lineage(names, "all properties and links of a type", "getTypeLineage", [])},
+            "/v1/lineage/{type}/{property}": {
+                "get": _lineage(names, "one property or link", "getPropertyLineage", [_property_parameter()])
+            },
+            "/v1/health": {"get": _health()},
+        },
+        "components": {
+            "schemas": components(domains),
+            "responses": {name: _problem(*told) for name, told in PROBLEMS.items()},
+        },
+    }
+
+
+PROBLEMS = {
+    "Refused": (400, "The request can't be answered as it is: `where` says which part, `allowed` what would be."),
+    "NotFound": (404, "There is no such type, object or property."),
+    "NotAllowed": (405, "The address does not know this method; `Allow` lists those that it does."),
+    "Unready": (409, "The columns of a source file are not known yet: run the domain first."),
+    "TooLarge": (413, "The body is larger than a question may be."),
+    "NotJson": (415, "The body must be `application/json`."),
+    "NotOurs": (403, "A page of another site may not use this server."),
+    "OtherName": (421, "This server does not answer to that `Host`."),
+    "LateBody": (408, "The body did not arrive in time."),
+    "Failed": (500, "A fault of the server; its log says which."),
+    "NotNow": (503, "The read model can't answer yet, or the question took too long; `detail` says what to do."),
+}
+
+
+def _problem(status: int, description: str) -> Part:
+    kinds = {404: "spice:not-found", 400: "spice:query-refused", 503: "spice:too-slow"}
+    example = {
+        "type": kinds.get(status, "spice:request-refused"),
+        "title": description.split(":")[0].split(";")[0].rstrip("."),
+        "status": status,
+        "detail": description,
+    }
+    return {
+        "description": description,
+        "content": {PROBLEM: {"schema": reference("Problem"), "example": example}},
+    }
+
+
+def _answers(schema: str, description: str, example: Any, *problems: str, etag: bool = True) -> Part:
+    content: Part = {"schema": reference(schema)}
+    if example is not None:
+        content["example"] = example
+    good: Part = {"description": description, "content": {JSON: content}}
+    made: Part = {"200": good | ({"headers": ETAG} if etag else {})}
+    for name in (*problems, "NotOurs", "NotAllowed", "OtherName", "Failed"):
+        made[str(PROBLEMS[name][0])] = {"$ref": f"#/components/responses/{name}"}
+    return dict(sorted(made.items()))
+
+
+def _unchanged(answers: Part) -> Part:
+    return dict(sorted({**answers, "304": {"description": "What the asker has still holds.", "headers": ETAG}}.items()))
+
+
+def _type_parameter(names: list[str]) -> Part:
+    return {
+        "name": "type",
+        "in": "path",
+        "required": True,
+        "description": "Object type.",
+        "schema": {"type": "string", **({"enum": names} if names else {})},
+    }
+
+
+def _key_parameter(domains: Sequence[Domain]) -> Part:
+    kind = _longest_key(domains)
+    example = None if kind is None else example_id(kind)
+    return {
+        "name": "key",
+        "in": "path",
+        "required": True,
+        "description": "The id as it stands in documents: the parts of the key, each percent-encoded, joined by `/`. "
+        "It is put into the address as it is, with its slashes.",
+        "schema": {"type": "string"},
+        **({} if example is None else {"example": example}),
+    }
+
+
+def _property_parameter() -> Part:
+    return {
+        "name": "property",
+        "in": "path",
+        "required": True,
+        "description": "A property or link of the type.",
+        "schema": {"type": "string", "minLength": 1},
+    }
+
+
+def _object(domains: Sequence[Domain], names: list[str]) -> Part:
+    return {
+        "operationId": "getObject",
+        "tags": ["objects"],
+        "summary": "One object",
+        "description": "All its properties and links. The ETag is that of the object: it holds while others change.",
+        "parameters": [_type_parameter(names), _key_parameter(domains), KNOWN],
+        "responses": _unchanged(_answers("Object", "The object.", None, "Refused", "NotFound", "NotNow")),
+    }
+
+
+def _history(domains: Sequence[Domain], names: list[str]) -> Part:
+    return {
+        "operationId": "getHistory",
+        "tags": ["objects"],
+        "summary": "The events of one object",
+        "description": "Oldest first, each with its envelope; also those of an object that was deleted.",
+        "parameters": [_type_parameter(names), _key_parameter(domains), KNOWN],
+        "responses": _unchanged(_answers("History", "The events.", None, "Refused", "NotFound", "NotNow")),
+    }
+
+
+def _body(schema: str, examples: dict[str, Any], limits: Limits) -> Part:
+    return {
+        "required": True,
+        "description": f"Up to {limits.body_bytes:,} bytes.",
+        "content": {
+            JSON: {
+                "schema": reference(schema),
+                "examples": {name: {"value": value} for name, value in examples.items()},
+            }
+        },
+    }
+
+
+def _search(domains: Sequence[Domain], limits: Limits) -> Part:
+    return {
+        "operationId": "search",
+        "tags": ["questions"],
+        "summary": "Objects by words and typed conditions",
+        "description": "Pages by `after`: given back in the same question it asks for what comes next, however much "
+        f"changes meanwhile. A question is stopped after {limits.query_seconds:g} s.",
+        "requestBody": _body("Search", search_examples(domains), limits),
+        "responses": _answers(
+            "SearchAnswer",
+            "A page of objects.",
+            None,
+            *("Refused", "LateBody", "TooLarge", "NotJson", "NotNow"),
+        ),
+    }
+
+
+def _graph(domains: Sequence[Domain], limits: Limits) -> Part:
+    return {
+        "operationId": "queryGraph",
+        "tags": ["questions"],
+        "summary": "Objects and the links between them",
+        "description": "From a start, hop by hop along links or back along them. Limits on nodes and edges are told "
+        f"by `truncated`. A question is stopped after {limits.query_seconds:g} s.",
+        "requestBody": _body("GraphQuery", graph_examples(domains), limits),
+        "responses": _answers(
+            "GraphAnswer",
+            "What was reached.",
+            None,
+            *("Refused", "LateBody", "TooLarge", "NotJson", "NotNow"),
+        ),
+    }
+
+
+def _types() -> Part:
+    return {
+        "operationId": "getTypes",
+        "tags": ["ontology"],
+        "summary": "What there is to ask for",
+        "description": "Every type with its properties, links and names for people, and how many objects it has.",
+        "parameters": [KNOWN],
+        "responses": _unchanged(_answers("Types", "All types.", None, "NotNow")),
+    }
+
+
+def _lineage(names: list[str], what: str, operation: str, more: list[Part]) -> Part:
+    return {
+        "operationId": operation,
+        "tags": ["ontology"],
+        "summary": f"Where the values of {what} come from",
+        "description": "From the columns of source files through every expression to the fields of the read models.",
+        "parameters": [_type_parameter(names), *more, KNOWN],
+        "responses": _unchanged(
+            _answers("Lineage", "Columns and what leads from one to the other.", None, *("Refused", "NotFound", "Unready", "NotNow"))
+        ),
+    }
+
+
+def _health() -> Part:
+    made = _answers("Health", "The log and the read models.", None, etag=False)
+    made["503"] = {
+        "description": "A question can't be answered now; `problems` says why.",
+        "content": {JSON: {"schema": reference("Health")}, PROBLEM: {"schema": reference("Problem")}},
+    }
+    return {
+        "operationId": "getHealth",
+        "tags": ["service"],
+        "summary": "How far the log and the read models are",
+        "description": "`behind`: events are still being applied, answers are as of an earlier position.",
+        "responses": dict(sorted(made.items())),
+    }
+
+
+def _kinds(domains: Sequence[Domain]) -> list[ObjectType]:
+    return [kind for domain in domains for kind in domain.object_types.values()]
+
+
+def _longest_key(domains: Sequence[Domain]) -> ObjectType | None:
+    return max(_kinds(domains), key=lambda kind: len(kind.key), default=None)
+
+
+EXAMPLES: dict[str, Any] = {
+    "string": "text",
+    "integer": 1,
+    "double": 1.5,
+    "boolean": True,
+    "date": "2024-01-31",
+    "timestamp": "2024-01-31T11:00:00Z",
+    "decimal": "1.50",
+}
+
+
+def example_id(kind: ObjectType) -> str:
+    """A key text of the right form."""
+    parts = []
+    for name in kind.key:
+        declared = kind.properties[name]
+        value = next(iter(declared.values)) if declared.values else EXAMPLES[declared.parsed.kind]
+        parts.append(str(value).replace(":", "%3A").lower() if value is True else str(value).replace(":", "%3A"))
+    return "/".join(parts)
+
+
+def search_examples(domains: Sequence[Domain]) -> dict[str, Any]:
+    """Questions that can be asked of these definitions."""
+    made: dict[str, Any] = {"everywhere": {"text": "word*", "limit": 20}}
+    for kind in _kinds(domains)[:1]:
+        number = next((n for n, p in kind.properties.items() if p.parsed.kind in {"integer", "double"}), None)
+        question: dict[str, Any] = {"type": kind.name, "limit": 20}
+        if number is not None:
+            question |= {"where": [[number, ">", 1]], "sort": [[number, "desc"]], "fields": [kind.title, number]}
+        made["typed"] = question
+    return made
+
+
+def graph_examples(domains: Sequence[Domain]) -> dict[str, Any]:
+    """Questions that can be asked of these definitions."""
+    for kind in _kinds(domains):
+        for name, link in kind.links.items():
+            hops = [{"link": name}, {"link": link.inverse}]
+            start = {"type": kind.name, "id": example_id(kind)}
+            return {"there and back": {"start": start, "hops": hops, "max_nodes": 200, "max_edges": 1000}}
+    return {"one object": {"start": {"type": kind.name, "id": example_id(kind)}} for kind in _kinds(domains)[:1]}
