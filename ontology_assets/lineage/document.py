@@ -131,6 +131,6 @@ def _node(graph: ColumnGraph, column: Column) -> dict[str, Any]:
         "type": node.type,
         "title": node.title,
     }
-    if column.scope:
+    if node.layer in ("event", "topic", "index"):
         found["object_type"] = column.scope
     return found

@@ -17,7 +17,8 @@ SAME_ROWS = "its rows"
 
 @dataclass(frozen=True, order=True)
 class Column:
-    """A column of a table. `scope` is the object type whose field it is, where a table holds the fields of several."""
+    """A column of a table. `scope` is the object type whose field it is, where a table holds the fields of several
+    (the link, where it lists those of several)."""
 
     table: str
     name: str
@@ -144,10 +145,13 @@ class ColumnGraph:
             ],
         )
 
-    def ahead(self, starts: Iterable[Column]) -> set[Column]:
+    def ahead(self, starts: Iterable[Column], *, values_only: bool = False) -> set[Column]:
         """What is made of these, along the edges; the rows of a table stand for all its columns."""
         out_of = self.out_of()
-        return _reached(starts, lambda column: [edge.target for edge in out_of[column]])
+        return _reached(
+            starts,
+            lambda column: [edge.target for edge in out_of[column] if not values_only or edge.kind == "value"],
+        )
 
 
 def _reached(starts: Iterable[Column], following: Callable[[Column], Iterable[Column]]) -> set[Column]:

@@ -101,15 +101,18 @@ class _ObjectType:
             made = self.graph.add(Column(table, name), "object", f"link to {link.to}", shown(link.label, name))
             key = f"key of {link.to}: {', '.join(link.by)}"
             self.graph.link_all([self.property(part) for part in link.by], made, key)
-            lost = self.graph.add(Column(listed, name), "object", "list", f"{shown(link.label, name)}: dangling")
-            self.graph.link(made, lost, f"links that lead to no {link.to}")
-            keys = [Column(objects_table(target), part) for part in target.key]
-            self.graph.link_all(
-                [*keys, Column(objects_table(target), ROWS)], lost, f"whether the {link.to} exists", "rows"
+            # Each link has a list of its own in the table: what it lists is a matter of that link and its target.
+            lost = self.graph.add(
+                Column(listed, "to_id", name), "object", link.to, f"{shown(link.label, name)}: dangling"
             )
+            self.graph.link(made, lost, "id of the target")
+            self.graph.link(made, lost.rows, f"links that lead to no {link.to}", "rows")
+            self.graph.link(Column(table, ROWS), lost.rows, f"links that lead to no {link.to}", "rows")
+            aim = objects_table(target)
+            exists = [*(Column(aim, part) for part in target.key), Column(aim, ROWS)]
+            self.graph.link_all(exists, lost.rows, f"whether the {link.to} exists", "rows")
         if self.kind.links:
             self.graph.same_rows(objects_table(self.kind), table, "links of its objects")
-            self.graph.same_rows(table, listed, "those that lead nowhere")
 
     def events(self, columns: Mapping[str, str] | None) -> None:
         graph, scoped = self.graph, self.scoped

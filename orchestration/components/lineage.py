@@ -79,7 +79,7 @@ def _pages(domains: Sequence[Domain], asset: str) -> dict[str, str]:
             for name in (*one.properties, *one.links):
                 page = f"{gateway_url()}/lineage/{one.name}/{name}"
                 if asset.startswith(f"ontology/{one.snake}/"):
-                    pages |= {name: page, f"dangling.{name}": page}
+                    pages |= {name: page, f"dangling.{name}.to_id": page}
                 for path in (name, f"data.state.properties.{name}", f"data.state.links.{name}"):
                     pages[f"{one.name}.{path}"] = page
     return pages
