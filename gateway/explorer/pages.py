@@ -62,6 +62,12 @@ async def _page(_: Request) -> Response:
 def explorer_routes() -> list[BaseRoute]:
     """Search `/`, `/objects/..`, `/graph/..`, `/lineage/..`, and the files of the page."""
     register_url_convertor("rest", _AnyText())
-    addresses = ("/", "/objects/{type}/{key:rest}", "/graph/{type}/{key:rest}", "/lineage/{type}/{property}", "/lineage/{type}")
+    addresses = (
+        "/",
+        "/objects/{type}/{key:rest}",
+        "/graph/{type}/{key:rest}",
+        "/lineage/{type}/{property}",
+        "/lineage/{type}",
+    )
     pages = [Route(address, _page, include_in_schema=False) for address in addresses]
     return [*pages, Mount(FILES, app=_Files(directory=STATIC), name="explorer")]

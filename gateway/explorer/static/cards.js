@@ -36,8 +36,8 @@ export function card({ title, under, width, height = CARD_HEIGHT, name, classes,
     svg("path", { class: "stripe", d: `M${left + 6} ${top}h-0a6 6 0 0 0 -6 6v${height - 12}a6 6 0 0 0 6 6z` }),
     svg("text", { class: "name", x: left + 14, y: top + 18 }, shortened(title, width - 22)),
     svg("text", { class: "under", x: left + 14, y: top + 34 }, shortened(under, (width - 22) * 1.12)),
-    chip && svg("rect", { class: `chip ${chip.kind}`, x: left + 6, y: top + 41, width: width - 12, height: 17, rx: 5 }),
-    chip && svg("text", { class: "by", x: left + 11, y: top + 53 }, shortened(chip.text, (width - 20) * 1.09)),
+    chip && svg("rect", { class: `chip ${chip.kind}`, x: left + 11, y: top + 41, width: width - 17, height: 17, rx: 5 }),
+    chip && svg("text", { class: "by", x: left + 16, y: top + 53 }, shortened(chip.text, (width - 28) * 1.09)),
   );
 }
 

@@ -5,6 +5,7 @@
 
 import { post } from "/explorer/api.js";
 import { graphAddress, keyParts } from "/explorer/addresses.js";
+import { namesOf } from "/explorer/values.js";
 
 export const FIRST = 20;
 export const STEPS = [FIRST, 60, 150];
@@ -65,7 +66,7 @@ export class Graph {
       const full = this.take(answer, nodes, edges, opening.key);
       stages.push({ opening, truncated: answer.truncated, full, nodes: [...nodes.values()], edges: [...edges.values()] });
     }
-    return { nodes: [...nodes.values()], edges: [...edges.values()], stages };
+    return { nodes: named([...nodes.values()]), edges: [...edges.values()], stages };
   }
 
   /** Adds an answer; true where the drawing has no room for all of it. */
@@ -94,6 +95,14 @@ export class Graph {
     }
     return this.answers.get(key);
   }
+}
+
+/** Two of the same title are told apart by their keys. Changes the nodes, which the stages share. */
+function named(nodes) {
+  const name = namesOf(nodes);
+  const names = nodes.map(name);
+  nodes.forEach((node, at) => (node.title = names[at]));
+  return nodes;
 }
 
 function title(node) {

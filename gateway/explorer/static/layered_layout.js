@@ -1,12 +1,15 @@
 /** Places for a lineage: columns from left to right by layer, within a layer by what is made from what. Pure. */
 
 export const LAYERS = ["file", "raw", "clean", "transform", "object", "event", "topic", "index"];
-export const NODE = { width: 140, height: 42 };
+export const HEIGHT = 42;
+const WIDTHS = { few: 168, many: 142 };
+const FEW = 8;
 const GAP_Y = 8;
 const TABLE_GAP = 38;
-const SPACE = 42;
+const SPACE = 38;
+const LOW = 640;
 
-/** Sets `x`, `y`, `rank` of each node, whose `height` is given; returns `{columns: [{layer, x}], tables: [..], bottom}`. */
+/** Sets `x`, `y`, `rank` of each node, whose `height` is given; returns `{columns: [{layer, x}], tables: [..], bottom, width}`. */
 export function layered(nodes, edges) {
   const columns = ranked(nodes, edges);
   const before = links(edges, "to", "from");
@@ -16,20 +19,22 @@ export function layered(nodes, edges) {
     const forward = sweep % 2 === 0;
     for (const column of forward ? columns : columns.toReversed()) order(column.nodes, forward ? before : after, places);
   }
+  const width = columns.length <= FEW ? WIDTHS.few : WIDTHS.many;
   for (const column of columns) {
-    column.x = column.rank * (NODE.width + SPACE);
-    stack(column);
+    column.x = column.rank * (width + SPACE);
+    stack(column, width);
   }
   const tallest = Math.max(0, ...columns.map((column) => column.bottom));
   for (const column of columns) {
-    const down = (tallest - column.bottom) / 2;
+    // In the middle of a low drawing; at the top of a high one, where the page begins.
+    const down = tallest <= LOW ? (tallest - column.bottom) / 2 : 0;
     for (const node of column.nodes) node.y += down;
     for (const table of column.tables) {
       table.top += down;
       table.bottom += down;
     }
   }
-  return { columns, tables: columns.flatMap((column) => column.tables), bottom: tallest };
+  return { columns, tables: columns.flatMap((column) => column.tables), bottom: tallest, width };
 }
 
 /** Columns in order: a layer begins right of all earlier ones; inside it a node stands right of what it is made from. */
@@ -82,7 +87,7 @@ function order(nodes, neighbours, places) {
   nodes.forEach((node, at) => places.set(node.id, at));
 }
 
-function stack(column) {
+function stack(column, width) {
   let y = 0;
   column.tables = [];
   let table = null;
@@ -94,7 +99,7 @@ function stack(column) {
     }
     node.x = column.x;
     node.y = y + node.height / 2;
-    node.width = NODE.width;
+    node.width = width;
     table.bottom = y + node.height;
     y += node.height + GAP_Y;
   }

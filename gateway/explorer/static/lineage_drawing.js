@@ -3,7 +3,7 @@
 import { arrowHeads, card } from "/explorer/cards.js";
 import { replace, svg } from "/explorer/dom.js";
 import { t } from "/explorer/language.js";
-import { layered, NODE } from "/explorer/layered_layout.js";
+import { HEIGHT, layered } from "/explorer/layered_layout.js";
 import { nodeName, tableName } from "/explorer/lineage_names.js";
 import { isRows } from "/explorer/lineage_relations.js";
 import { neighbour, Viewport } from "/explorer/viewport.js";
@@ -24,7 +24,7 @@ export class LineageDrawing {
 
   draw(nodes, edges, focused) {
     const chips = chipsOf(nodes, edges);
-    const placed = nodes.map((node) => ({ ...node, chip: chips.get(node.id) ?? null, height: chips.has(node.id) ? WITH_CHIP : NODE.height }));
+    const placed = nodes.map((node) => ({ ...node, chip: chips.get(node.id) ?? null, height: chips.has(node.id) ? WITH_CHIP : HEIGHT }));
     this.nodes = new Map(placed.map((node) => [node.id, node]));
     this.layout = layered(placed, edges);
     this.cards = new Map(placed.map((node) => [node.id, this.card(node, focused.some((one) => one.id === node.id))]));
@@ -32,17 +32,18 @@ export class LineageDrawing {
     replace(
       this.view.world,
       arrowHeads("value", "rows"),
-      svg("g", { "aria-hidden": "true" }, heads(this.layout.columns)),
-      svg("g", { "aria-hidden": "true" }, this.layout.tables.map(tableBox)),
+      svg("g", { "aria-hidden": "true" }, heads(this.layout)),
+      svg("g", { "aria-hidden": "true" }, this.layout.tables.map((table) => tableBox(table, this.layout.width))),
       svg("g", { "aria-hidden": "true" }, this.lines.map((one) => one.line)),
+      svg("g", { "aria-hidden": "true" }, this.layout.tables.map((table) => tableTitle(table, this.layout.width))),
       [...this.cards.values()],
     );
     this.fit();
   }
 
   fit() {
-    const columns = this.layout.columns;
-    const bounds = { left: -NODE.width / 2 - 8, right: columns.at(-1).x + NODE.width / 2 + 8, top: -HEAD, bottom: this.layout.bottom + 10 };
+    const { columns, width } = this.layout;
+    const bounds = { left: -width / 2 - 8, right: columns.at(-1).x + width / 2 + 8, top: -HEAD, bottom: this.layout.bottom + 10 };
     const scale = Math.max(this.view.least, Math.min(1.15, this.view.svg.clientWidth / (bounds.right - bounds.left + 48)));
     this.view.svg.style.height = `${Math.round(Math.max(260, (bounds.bottom - bounds.top + 48) * scale))}px`;
     this.view.fit(bounds);
@@ -67,7 +68,7 @@ export class LineageDrawing {
     const element = card({
       title: nodeName(node),
       under: node.type || t("all_columns"),
-      width: NODE.width,
+      width: node.width,
       height: node.height,
       chip: node.chip,
       name: full,
@@ -115,24 +116,23 @@ function chipsOf(nodes, edges) {
 
 function curve(edge, nodes) {
   const [from, to] = [nodes.get(edge.from), nodes.get(edge.to)];
-  const [x, end] = [from.x + NODE.width / 2, to.x - NODE.width / 2 - 1];
+  const [x, end] = [from.x + from.width / 2, to.x - to.width / 2 - 1];
   const bend = Math.max(18, Math.min(60, (end - x) / 2));
   const same = from.rank === to.rank;
   const d = same ? `M${x} ${from.y}C${x + 30} ${from.y} ${x + 30} ${to.y} ${x + 1} ${to.y}` : `M${x} ${from.y}C${x + bend} ${from.y} ${end - bend} ${to.y} ${end} ${to.y}`;
   return svg("path", { class: `link ${edge.kind}`, d, "marker-end": `url(#head-${edge.kind})` }, svg("title", {}, `${edge.from} → ${edge.to}\n${edge.by}`));
 }
 
-function heads(columns) {
-  return columns.filter((column, at) => column.layer !== columns[at - 1]?.layer).map((column) => svg("text", { class: "layer", x: column.x - NODE.width / 2, y: -HEAD + 16 }, t(`layer_${column.layer ?? "other"}`)));
+function heads({ columns, width }) {
+  const first = columns.filter((column, at) => column.layer !== columns[at - 1]?.layer);
+  return first.map((column) => svg("text", { class: "layer", x: column.x - width / 2, y: -HEAD + 16 }, t(`layer_${column.layer ?? "other"}`)));
 }
 
-function tableBox(table) {
-  const left = table.x - NODE.width / 2 - 6;
-  return svg(
-    "g",
-    { class: "table" },
-    svg("title", {}, table.name),
-    svg("rect", { x: left, y: table.top - 24, width: NODE.width + 12, height: table.bottom - table.top + 30, rx: 8 }),
-    svg("text", { x: left + 7, y: table.top - 9 }, tableName(table.name, NODE.width)),
-  );
+function tableBox(table, width) {
+  return svg("rect", { class: "table", x: table.x - width / 2 - 6, y: table.top - 24, width: width + 12, height: table.bottom - table.top + 30, rx: 8 });
+}
+
+// Over the lines, which pass through.
+function tableTitle(table, width) {
+  return svg("text", { class: "table", x: table.x - width / 2 + 1, y: table.top - 9 }, svg("title", {}, table.name), tableName(table.name, width));
 }

@@ -6,7 +6,7 @@ import { el, replace } from "/explorer/dom.js";
 import { count, t } from "/explorer/language.js";
 import { typed } from "/explorer/operators.js";
 import { problemView } from "/explorer/problem.js";
-import { statusMark } from "/explorer/values.js";
+import { namesOf, statusMark } from "/explorer/values.js";
 
 const FIRST = 20;
 
@@ -76,7 +76,7 @@ async function fillIn(holder, types, object, way) {
       heading(found.total),
       found.total === 0
         ? el("p", { class: "absent" }, t("none"))
-        : el("ul", { class: "chips" }, found.objects.map((one) => el("li", {}, el("a", { href: objectAddress(one.type, one.id), title: keyParts(one.id).join(" ") }, one.title)))),
+        : chips(found.objects),
       found.total > 0 && el("p", {}, el("a", { href: all }, found.total > FIRST ? t("see_all", { count: count(found.total) }) : t("see_in_search"), el("span", { class: "unseen" }, `: ${way.label}`))),
     );
   } catch (error) {
@@ -85,4 +85,9 @@ async function fillIn(holder, types, object, way) {
   } finally {
     holder.removeAttribute("aria-busy");
   }
+}
+
+function chips(objects) {
+  const name = namesOf(objects);
+  return el("ul", { class: "chips" }, objects.map((one) => el("li", {}, el("a", { href: objectAddress(one.type, one.id), title: keyParts(one.id).join(" ") }, name(one)))));
 }

@@ -30,7 +30,7 @@ export class Facet {
     const number = el("span", { class: "number" });
     const link = this.link(label(type), state, type.name, number, this.types.colour(type.name));
     if (state.words) this.fill(number, link, type, state.words, signal);
-    else number.textContent = count(type.count);
+    else number.textContent = type.count === null ? "–" : count(type.count);
     return el("li", {}, link);
   }
 

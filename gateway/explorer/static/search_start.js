@@ -10,7 +10,7 @@ export function typeCards(types) {
   return [
     el("h2", {}, t("what_there_is")),
     el("ul", { class: "cards" }, types.types.map((type) => card(types, type))),
-    types.types.every((type) => Number(type.count) === 0) && el("p", { class: "notice" }, t("no_objects")),
+    types.types.every((type) => type.count === 0) && el("p", { class: "notice" }, t("no_objects")),
   ];
 }
 
@@ -20,7 +20,7 @@ function card(types, type) {
   return el(
     "li",
     { class: `card type-${types.colour(type.name)}` },
-    el("h3", {}, el("a", { href: searchAddress({ type: type.name }) }, label(type)), " ", el("span", { class: "number" }, count(type.count))),
+    el("h3", {}, el("a", { href: searchAddress({ type: type.name }) }, label(type)), " ", el("span", { class: "number" }, type.count === null ? "–" : count(type.count))),
     type.description && el("p", {}, type.description),
     el("p", { class: "quiet" }, names.slice(0, 8).join(" · "), names.length > 8 && ` · ${t("and_more", { count: names.length - 8 })}`),
     ways.length > 0 && el("ul", { class: "ways" }, ways.map((way) => el("li", {}, `${way.label} → ${types.label(way.other)}`))),

@@ -4,6 +4,7 @@ import { el } from "/explorer/dom.js";
 import { language, t } from "/explorer/language.js";
 import { bare } from "/explorer/catalogue.js";
 import { writeJson } from "/explorer/json.js";
+import { keyParts } from "/explorer/addresses.js";
 
 /** The text of a value of a property; `declared` may be null (a property that no longer is). */
 export function valueText(value, declared) {
@@ -55,4 +56,17 @@ export function statusMark(status, { help = true } = {}) {
   const key = `status_${status.toLowerCase()}`;
   const words = language() === "en" ? status : `${t(key)} ${status}`;
   return el("strong", { class: `status ${status.toLowerCase()}`, title: help ? t(`${key}_help`) : null }, words);
+}
+
+/** What to call objects that are shown together, the title, or the key where titles are alike. */
+export function namesOf(objects) {
+  const seen = new Map();
+  for (const one of objects) seen.set(one.title, (seen.get(one.title) ?? 0) + 1);
+  return (one) => (seen.get(one.title) > 1 ? keyParts(one.id).map(shortMoment).join(" ") : one.title);
+}
+
+/** Times in a key without what says nothing: `2013-01-01T11:00:00Z` -> `2013-01-01 11:00`. */
+function shortMoment(part) {
+  const match = /^(\d{4}-\d\d-\d\d)T(\d\d:\d\d):00Z$/.exec(part);
+  return match === null ? part : `${match[1]} ${match[2]}`;
 }
