@@ -17,7 +17,7 @@ from orchestration.components.common import (
     writing,
 )
 from orchestration.components.lineage import column_lineage
-from orchestration.components.metadata import column_schema, markdown_table
+from orchestration.components.metadata import column_schema, sample_table
 from orchestration.components.partitions import keys_of_run
 from orchestration.components.results import ROWS, result
 from orchestration.runtime import Runtime
@@ -164,7 +164,7 @@ def _no_quarantine(lake: Lake, name: str, keys: list[str]) -> dg.AssetCheckResul
     if counts:
         rows = quarantined_rows(lake, name, keys, limit=SAMPLES).to_pylist()
         fields = ["source_file", "line", "column", "value", "code", "reason"]
-        metadata["sample"] = markdown_table(fields, [[row[field] for field in fields] for row in rows])
+        metadata["sample"] = sample_table([{field: row[field] for field in fields} for row in rows])
         said = ", ".join(f"{number:,} {code}" for code, number in counts.items())
         place = f"{rows[0]['source_file']}, line {rows[0]['line']}: {rows[0]['reason']}"
         description = (

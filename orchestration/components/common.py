@@ -15,7 +15,7 @@ from ontology_assets.model.definitions import Domain
 from ontology_assets.model.layout import partitioning_of
 from ontology_assets.objectify.gates import GateFailed
 from orchestration.components.lineage import lineage_metadata
-from orchestration.components.metadata import markdown_table
+from orchestration.components.metadata import sample_table
 from orchestration.components.partitions import partitions_of
 from orchestration.components.run_tags import tag_run
 from orchestration.progress import StageHandle
@@ -154,7 +154,7 @@ def red(asset: str, check: str, fault: SpiceError) -> dg.AssetCheckResult:
         metadata |= {gate.code: gate.count for gate in fault.gates}
         columns = ("code", "file", "line", "key", "column", "value", "reason")
         rows = [{"code": gate.code, **vars(sample)} for gate in fault.gates for sample in gate.samples]
-        metadata["sample"] = markdown_table(columns, [["" if r[c] is None else r[c] for c in columns] for r in rows])
+        metadata["sample"] = sample_table([{column: row[column] for column in columns} for row in rows])
     return dg.AssetCheckResult(
         asset_key=key_of(asset), check_name=check, passed=False, description=fault.text(), metadata=metadata
     )

@@ -26,7 +26,7 @@ from ontology_assets.objectify.states import link_rows
 from orchestration.components.columns import DANGLING_COLUMNS
 from orchestration.components.common import about, asset_options, event_metadata, key_of, told_by_check, writing
 from orchestration.components.lineage import column_lineage
-from orchestration.components.metadata import column_schema, markdown_table
+from orchestration.components.metadata import column_schema, markdown_table, sample_table
 from orchestration.components.partitions import keys_of_run
 from orchestration.components.results import Figures, result
 from orchestration.runtime import Runtime
@@ -248,7 +248,7 @@ def _none_dangling(found: LinksFound, object_type: ObjectType) -> dg.AssetCheckR
     metadata: dict[str, Any] = {name: one["dangling"] for name, one in found.by_link.items()}
     if found.samples:
         columns = ["link", "from_id", "to_type", "to_id"]
-        metadata["sample"] = markdown_table(columns, [[row[column] for column in columns] for row in found.samples])
+        metadata["sample"] = sample_table([{column: row[column] for column in columns} for row in found.samples])
     return dg.AssetCheckResult(
         check_name=DANGLING,
         passed=not said,

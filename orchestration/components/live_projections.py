@@ -19,7 +19,7 @@ from ontology_assets.model.definitions import Domain
 from ontology_assets.projections.sinks import graph_sink, search_sink
 from orchestration.components.common import about, key_of, red
 from orchestration.components.lineage import column_lineage, lineage_metadata
-from orchestration.components.metadata import markdown_table, stages_table
+from orchestration.components.metadata import markdown_table, sample_table, stages_table
 from orchestration.components.results import result
 from orchestration.components.run_tags import tag_run
 from orchestration.jobs.followers import FOLLOWERS
@@ -231,7 +231,7 @@ def _check(projection: str, ends: Sequence[Followed], parked: list[str]) -> dg.A
     lag = _lag(ends)
     metadata: dict[str, Any] = {"parked": len(parked), "lag": lag}
     if parked:
-        metadata["sample"] = markdown_table(["parked"], [[one] for one in parked])
+        metadata["sample"] = sample_table([{"parked": one} for one in parked])
     return dg.AssetCheckResult(
         check_name=CAUGHT_UP,
         asset_key=key_of(asset_name(projection)),

@@ -40,6 +40,17 @@ def markdown_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> d
     return dg.MetadataValue.md("\n".join(lines))
 
 
+def sample_table(rows: Sequence[Mapping[str, object]]) -> dg.TableMetadataValue:
+    """Sample rows of a check, with the columns of the first; the UI shows it at once, where Markdown needs a click."""
+    columns = list(rows[0])
+    records = [dg.TableRecord({name: _shown(row.get(name)) for name in columns}) for row in rows[:TABLE_ROWS]]
+    return dg.MetadataValue.table(records, dg.TableSchema([dg.TableColumn(name) for name in columns]))
+
+
+def _shown(value: object) -> str | int | float | bool:
+    return value if isinstance(value, str | int | float | bool) else "" if value is None else str(value)
+
+
 def figures_table(figures: Mapping[str, Mapping[str, int]]) -> dg.MarkdownMetadataValue:
     """One row for each figure {figure: {partition: value}}: total and, over several partitions, least, most, plot."""
     partitions = list(next(iter(figures.values()), {}))

@@ -14,7 +14,7 @@ from dagster._core.storage.asset_check_execution_record import AssetCheckExecuti
 from ontology_assets.model.definitions import Domain
 from ontology_assets.model.layout import partitioning_of
 from orchestration.components.common import key_of
-from orchestration.components.metadata import markdown_table
+from orchestration.components.metadata import sample_table
 from orchestration.components.partitions import keys_of_run
 from orchestration.runtime import Runtime
 from resources.spark import session
@@ -26,9 +26,10 @@ from transforms.outcomes import CheckName, CheckOutcome, contract_names, expecta
 from transforms.pipeline import PipelineTables
 from transforms.types_lock import column_types
 
-EVALUATED = "evaluated_version"
+EVALUATED = "version_evaluated"
 CODE_VERSION = "1"
 SAMPLES = 10
+WARNS = "Where it is not so, the check warns and nothing is held back."
 NAMED = 6
 """Columns of a sample that are named where it has no line in a file."""
 FINISHED = {AssetCheckExecutionRecordStatus.SUCCEEDED, AssetCheckExecutionRecordStatus.FAILED}
@@ -61,7 +62,8 @@ def _checks_of(
                 one.name,
                 asset=key_of(asset),
                 blocking=one.severity == "block",
-                description=f"Expected: {one.expected}.",
+                description=f"Expected: {one.expected}. "
+                + ("Where it is not so, what is downstream is held back." if one.severity == "block" else WARNS),
             )
             for one in names
         ],
@@ -147,9 +149,7 @@ def _result(outcome: CheckOutcome, asset: str, version: str) -> dg.AssetCheckRes
         EVALUATED: version,
     }
     if outcome.samples:
-        header = list(outcome.samples[0])
-        rows = [[sample.get(name, "") for name in header] for sample in outcome.samples[:SAMPLES]]
-        metadata["sample"] = markdown_table(header, rows)
+        metadata["sample"] = sample_table([_of_sample(sample) for sample in outcome.samples[:SAMPLES]])
     return dg.AssetCheckResult(
         passed=outcome.passed,
         asset_key=key_of(asset),
@@ -158,6 +158,12 @@ def _result(outcome: CheckOutcome, asset: str, version: str) -> dg.AssetCheckRes
         description=f"{outcome.observed}; expected: {outcome.expected}.{_advice(outcome)}",
         metadata=metadata,
     )
+
+
+def _of_sample(sample: Mapping[str, Any]) -> dict[str, Any]:
+    """Place first: file and line are what leads to the row."""
+    place = {"file": sample["_source_file"], "line": sample["_line"]} if sample.get("_source_file") else {}
+    return place | {name: value for name, value in sample.items() if not name.startswith("_")}
 
 
 def _advice(outcome: CheckOutcome) -> str:

@@ -43,7 +43,7 @@ def keeper(domains: Sequence[Domain], jobs: Sequence[dg.JobDefinition], home: Ho
     """The sensor over the followers of `domains`."""
     # Also new for equal definitions: after a reload the former code server lives on for the sake of its runs, 160 MB,
     # and its followers run the code of before.
-    loaded = f"{definitions_hash(domains)[:16]}-{uuid4().hex[:8]}"
+    loaded = f"{definitions_hash(domains)[:8]}-{uuid4().hex[:8]}"
     names = [domain.name for domain in domains]
 
     @dg.sensor(
