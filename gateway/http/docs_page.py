@@ -49,9 +49,7 @@ def _page(document: dict[str, Any], operations: list[tuple[str, str, dict[str, A
     yield "</section></main></html>"
 
 
-def _operation(
-    document: dict[str, Any], path: str, method: str, told: dict[str, Any], root: str
-) -> Iterator[str]:
+def _operation(document: dict[str, Any], path: str, method: str, told: dict[str, Any], root: str) -> Iterator[str]:
     yield f"<section id='{told['operationId']}'><h2><span class=method>{method.upper()}</span>"
     yield f"<code>{escape(path)}</code></h2><p><strong>{escape(told['summary'])}.</strong> "
     yield f"{_prose(told['description'])}</p>"

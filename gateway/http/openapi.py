@@ -84,7 +84,7 @@ def _problem(status: int, description: str) -> Part:
     kinds = {404: "spice:not-found", 400: "spice:query-refused", 503: "spice:too-slow"}
     example = {
         "type": kinds.get(status, "spice:request-refused"),
-        "title": description.split(":")[0].split(";")[0].rstrip("."),
+        "title": description.split(":", maxsplit=1)[0].split(";", maxsplit=1)[0].rstrip("."),
         "status": status,
         "detail": description,
     }
@@ -231,7 +231,12 @@ def _lineage(names: list[str], what: str, operation: str, more: list[Part]) -> P
         "description": "From the columns of source files through every expression to the fields of the read models.",
         "parameters": [_type_parameter(names), *more, KNOWN],
         "responses": _unchanged(
-            _answers("Lineage", "Columns and what leads from one to the other.", None, *("Refused", "NotFound", "Unready", "NotNow"))
+            _answers(
+                "Lineage",
+                "Columns and what leads from one to the other.",
+                None,
+                *("Refused", "NotFound", "Unready", "NotNow"),
+            )
         ),
     }
 

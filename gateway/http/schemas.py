@@ -220,7 +220,12 @@ TEXT_SEARCHED: Schema = {
     "maxLength": search.MAX_TEXT,
     "description": "Words that must all be there: `word`, or `word*` for what begins so.",
 }
-LIMIT: Schema = {"type": ["integer", "null"], "minimum": 1, "maximum": search.MAX_LIMIT, "default": search.DEFAULT_LIMIT}
+LIMIT: Schema = {
+    "type": ["integer", "null"],
+    "minimum": 1,
+    "maximum": search.MAX_LIMIT,
+    "default": search.DEFAULT_LIMIT,
+}
 AFTER: Schema = {"type": ["string", "null"], "description": "`after` of the page before; the rest stays the same."}
 NONE: Schema = {"type": ["array", "null"], "maxItems": 0}
 SEARCH_EVERYWHERE: Schema = _record(
@@ -367,7 +372,16 @@ GRAPH_ANSWER: Schema = _record(
 )
 _INTEGERS = {"sequence_number", "position"}
 _TIMES = {"occurred_at", "recorded_at"}
-_MAY_BE_NULL = {"occurred_at", "actor", "command_id", "correlation_id", "causation_id", "state_hash", "bucket", "batch_id"}
+_MAY_BE_NULL = {
+    "occurred_at",
+    "actor",
+    "command_id",
+    "correlation_id",
+    "causation_id",
+    "state_hash",
+    "bucket",
+    "batch_id",
+}
 
 
 def _member(name: str) -> Schema:

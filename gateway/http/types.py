@@ -49,9 +49,7 @@ def type_document(domain: Domain, kind: ObjectType, count: int | None) -> Docume
 
 
 def _property(name: str, declared: Property) -> Document:
-    more = _given(
-        unit=declared.unit, description=declared.description, search=declared.search, values=declared.values
-    )
+    more = _given(unit=declared.unit, description=declared.description, search=declared.search, values=declared.values)
     return {"name": name, "type": declared.type, "label": declared.label, **more}
 
 

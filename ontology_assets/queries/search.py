@@ -89,13 +89,14 @@ class _Pages:
         """One type's part: counted always, listed from where the page begins until it is full."""
         query = self.query
         _check_words(query, known, snapshot)
-        self.total += snapshot.count(query.selection(known, None, 0))
         if self.following is not None or (self.began is not None and known.name != self.began):
+            self.total += snapshot.count(query.selection(known, None, 0))
             return
         after = None if self.began is None else read_token(query.after, query.fingerprint, snapshot.state)
         self.began = None
         room = query.limit - len(self.found)
         rows = snapshot.select(query.selection(known, after, room + 1))
+        self.total += snapshot.count(query.selection(known, None, 0))
         if limit is not None:
             limit.check()
         rendered = renderer(known.layout)

@@ -58,11 +58,11 @@ class Queries:
     def get(self, type_name: str, object_id: str, limit: TimeLimit | None = None) -> Answer:
         """One object, whole."""
         known = self.catalogue.addressed(type_name)
-        decode_key(known.object_type, object_id)
         with self._search.snapshot(known.domain.domain, limit) as snapshot:
             rows = snapshot.rows(known.layout, [object_id])
             state = snapshot.state
         if not rows:
+            decode_key(known.object_type, object_id)  # a text that is no key can't be found either, and says why
             raise NotFound(f"there is no {type_name} with the id {object_id}", where=f"{type_name}/{object_id}")
         return Answer(renderer(known.layout).object(rows[0]), state.position, state.generation)
 

@@ -5,18 +5,29 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 
 from resources.read_model.base import BucketDigest, NothingYet, NotReady, SearchModel, Snapshot, StoredState
 from resources.read_model.connection import ReadPool
 from resources.read_model.query import Condition, DomainLayout, Row, Selection, TypeLayout
-from resources.read_model.sqlite_filters import condition_sql, conjunction, filter_sql, ids_sql, segments
+from resources.read_model.sqlite_filters import (
+    Sql,
+    condition_sql,
+    conjunction,
+    filter_sql,
+    ids_sql,
+    segments,
+    whole_order,
+)
 from resources.read_model.sqlite_layout import ModelOptions, fingerprint, read_digest, read_state
 from resources.read_model.sqlite_rows import row_reader
 from resources.read_model.time_limit import TimeLimit
 
 SEARCH = ModelOptions("search", words=True, backwards=False)
 REMEMBERED_COUNTS = 4096
+COUNTED_ROWS = 20_000
+"""Numbers of rows that are kept to count them: some milliseconds to sort."""
 WALK_ROWS = 10_000
 """Rows looked at for a page before the planner is asked: about a millisecond."""
 
@@ -46,7 +57,7 @@ class SqliteSnapshot(Snapshot):
         self, connection: sqlite3.Connection, layout: DomainLayout, options: ModelOptions, counts: Counts
     ) -> None:
         self._connection, self._counts, self._domain = connection, counts, layout.domain
-        self.state = _state_of(connection, layout, options)
+        self.state = _state_of(connection, layout.domain, options, layout_fingerprint(layout, options))
         rows = connection.execute("SELECT type, no, settled FROM types WHERE domain = ?", (layout.domain,)).fetchall()
         self._numbers = {name: no for name, no, _ in rows}
         self._settled = {name for name, _, settled in rows if settled}
@@ -61,9 +72,12 @@ class SqliteSnapshot(Snapshot):
 
     def select(self, selection: Selection) -> list[Row]:
         no = self._numbers[selection.type.name]
-        early = self._early_page(no, selection)
-        if early is not None:
-            return early
+        rows = self._counted_page(no, selection)
+        if rows is None:
+            rows = self._early_page(no, selection)
+        return self._page(no, selection) if rows is None else rows
+
+    def _page(self, no: int, selection: Selection) -> list[Row]:
         source, where = filter_sql(no, selection)
         left = -1 if selection.limit is None else selection.limit
         rows: list[Row] = []
@@ -81,6 +95,28 @@ class SqliteSnapshot(Snapshot):
             rows += map(to_row, found)
             left = left if left < 0 else left - len(found)
         return rows
+
+    def _counted_page(self, no: int, selection: Selection) -> list[Row] | None:
+        """A first page and the count in one pass, where each alone would look at the same rows again."""
+        looked_up = len(selection.where) + len(selection.words) > 1 or selection.words
+        if not looked_up or selection.after is not None or selection.limit is None:
+            return None
+        source, where = filter_sql(no, selection)
+        if self._counts.get(self._count_key(no, where)) is not None:
+            return None
+        born = f"f{no}.rowid" if source.startswith("f") else "rid"
+        numbers = self._connection.execute(
+            f"SELECT {born} FROM {source} WHERE {where.text} ORDER BY {whole_order(no, selection)} LIMIT ?",  # noqa: S608
+            (*where.values, COUNTED_ROWS + 1),
+        ).fetchall()
+        if len(numbers) > COUNTED_ROWS:
+            return None
+        self._counts.put(self._count_key(no, where), len(numbers))
+        sql, to_row = row_reader(no, selection.type)
+        wanted = [number for (number,) in numbers[: selection.limit]]
+        marks = ",".join("?" * len(wanted))
+        found = {row[1]: row for row in self._connection.execute(f"{sql} WHERE rid IN ({marks})", wanted)}
+        return [to_row(found[number]) for number in wanted]
 
     def _early_page(self, no: int, selection: Selection) -> list[Row] | None:
         """A page in order of age, where so many rows satisfy the conditions that a short walk along the table finds it.
@@ -110,13 +146,16 @@ class SqliteSnapshot(Snapshot):
     def count(self, selection: Selection) -> int:
         no = self._numbers[selection.type.name]
         source, where = filter_sql(no, selection)
-        key = (self.state.generation, self.state.position, no, where)
+        key = self._count_key(no, where)
         known = self._counts.get(key)
         if known is None:
             sql = f"SELECT count(*) FROM {source} WHERE {where.text}"  # noqa: S608
             known = int(self._connection.execute(sql, where.values).fetchone()[0])
             self._counts.put(key, known)
         return known
+
+    def _count_key(self, no: int, where: Sql) -> tuple[object, ...]:
+        return (self.state.generation, self.state.position, no, where)
 
     def ready_for_words(self, type_layout: TypeLayout) -> bool:
         return type_layout.name in self._settled
@@ -141,10 +180,16 @@ class SqliteSearchModel(SearchModel):
             pool.close()
 
 
-def _state_of(connection: sqlite3.Connection, layout: DomainLayout, options: ModelOptions) -> StoredState:
-    place = f"{options.name} of {layout.domain}"
+@lru_cache(maxsize=256)
+def layout_fingerprint(layout: DomainLayout, options: ModelOptions) -> str:
+    """Asked at each read, and the longest part of a small one if it is made anew."""
+    return fingerprint(layout, options)
+
+
+def _state_of(connection: sqlite3.Connection, domain: str, options: ModelOptions, expected: str) -> StoredState:
+    place = f"{options.name} of {domain}"
     try:
-        found = read_state(connection, layout.domain)
+        found = read_state(connection, domain)
     except sqlite3.OperationalError as fault:
         if "no such table" in str(fault):
             raise NotReady("its file is being created; ask again.", place) from fault
@@ -152,6 +197,6 @@ def _state_of(connection: sqlite3.Connection, layout: DomainLayout, options: Mod
     if found is None:
         raise NothingYet(place)
     state, stored = found
-    if stored != fingerprint(layout, options):
+    if stored != expected:
         raise NotReady("it was built for another ontology; its follower builds it again from the log.", place)
     return state

@@ -1,0 +1,135 @@
+"""50 clients that never pause, against a real server on the demo's data: objects and searches, then graphs of 3 hops.
+
+`python -m tests.benchmarks.bench_http` prints one JSON line a figure. Server and clients are processes of their own on
+the same machine. `SPICE_BENCH_SCALE` shortens the minute (0.01: 5 s in all). `--home` takes a finished home; without it
+the sample is run first. The mix, drawn anew by each client from the sample's own values:
+
+    50 %  object by its id: 80 % flights, the rest planes, airports, carrier days
+    50 %  search, 20 objects a page; a quarter of those with a next page go on to it:
+          30 % words in a type (a flight's designator)      15 % words in all types
+          30 % carrier and day, sorted by delay             15 % route from a day on, sorted by time
+          10 % delay over a number, sorted by another, three fields
+"""
+
+import argparse
+import json
+import os
+import random
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from gateway.domains import domains
+from gateway.readers import open_readers
+from resources.home import PROJECT_ROOT, Home
+
+CLIENTS, SECONDS = 50, 60.0
+TARGETS = {"objects and searches": 50, "graphs": 150}
+"""p95 in milliseconds."""
+
+
+def questions(home: Home) -> dict[str, Any]:
+    """What the clients draw from."""
+    queries = open_readers(home, domains()).queries
+    draw = random.Random(1)
+    flights: list[dict[str, Any]] = []
+    days = [f"2013-{month:02}-{day:02}" for month in range(1, 13) for day in range(1, 29)]
+    for day in draw.sample(days, 60):
+        where = [["flight_date", "=", day]]
+        flights += queries.search({"type": "Flight", "where": where, "limit": 1000}).document["objects"]
+    others = {
+        kind: [one["id"] for one in queries.search({"type": kind, "limit": 1000, "fields": []}).document["objects"]]
+        for kind in ("Plane", "Airport", "CarrierDay")
+    }
+    told = [one["properties"] for one in flights]
+    return {
+        "ids": {"Flight": [one["id"] for one in flights], **others},
+        "designators": [one["designator"] for one in told],
+        "words": ["jetblue", "boeing", "intl", "kennedy", "airbus", "muni*", "delta", "embraer", "a320*", "regional"],
+        "departures": [(one["carrier"], one["flight_date"], one["origin"], one["dest"]) for one in told],
+    }
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def start(home: Home, port: int) -> "subprocess.Popen[bytes]":
+    command = [sys.executable, "-m", "gateway.api_server", "--host", "127.0.0.1", "--port", str(port)]
+    server = subprocess.Popen(command, env={**os.environ, "SPICE_HOME": str(home.root)}, cwd=PROJECT_ROOT)
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline and server.poll() is None:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/v1/types"):
+                return server
+        except OSError:
+            time.sleep(0.1)
+    raise SystemExit("the server does not answer")
+
+
+def say(figure: str, **values: Any) -> None:
+    print(json.dumps({"figure": figure, **values}), flush=True)
+
+
+def measure(home: Home, seconds: float) -> bool:
+    """Whether every target was met."""
+    port = free_port()
+    server = start(home, port)
+    met = True
+    try:
+        process = psutil.Process(server.pid)
+        with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+            json.dump(questions(home), file)
+            file.flush()
+            for figure, kind, share in (("objects and searches", "mix", 1.0), ("graphs", "graph", 0.5)):
+                used = sum(process.cpu_times()[:2])
+                load = [sys.executable, "-m", "tests.benchmarks.http_load", str(port), kind, str(CLIENTS)]
+                done = subprocess.run(
+                    [*load, str(seconds * share), file.name],
+                    cwd=PROJECT_ROOT,
+                    check=True,
+                    capture_output=True,
+                    text=True,
+                )
+                answer = json.loads(done.stdout)
+                used = sum(process.cpu_times()[:2]) - used
+                met = met and answer["all"]["p95_ms"] <= TARGETS[figure] and answer["errors"] == 0
+                say(
+                    f"http: {figure}",
+                    **answer,
+                    server_cpu_ms=round(1000 * used / answer["requests"], 2),
+                    p95_at_most_ms=TARGETS[figure],
+                )
+        memory = process.memory_full_info()
+        say("http: server", pss_mb=round(memory.pss / 1e6) if hasattr(memory, "pss") else round(memory.rss / 1e6))
+    finally:
+        server.terminate()
+        server.wait(10)
+    return met
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--home", type=Path)
+    given = parser.parse_args()
+    seconds = max(SECONDS * float(os.environ.get("SPICE_BENCH_SCALE", "1")), 3.0)
+    if given.home is not None:
+        return 0 if measure(Home(given.home), seconds) else 1
+    with tempfile.TemporaryDirectory(prefix="spice-bench-") as folder:
+        home = Home(Path(folder))
+        command = [sys.executable, "-m", "gateway.cli.main", "--home", folder, "demo"]
+        subprocess.run(command, cwd=PROJECT_ROOT, check=True, stdout=subprocess.DEVNULL)
+        return 0 if measure(home, seconds) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

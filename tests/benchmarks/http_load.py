@@ -1,0 +1,153 @@
+"""The load generator of bench_http: clients that ask over kept connections, each its next question when it has the
+answer. `python -m tests.benchmarks.http_load PORT KIND CLIENTS SECONDS QUESTIONS.json` prints one JSON line.
+
+A lean client of its own: it shares the machine with the server, and httpx takes a millisecond a request.
+"""
+
+import asyncio
+import json
+import random
+import statistics
+import sys
+import time
+from typing import Any
+
+import orjson
+import uvloop
+
+HEAD = b"Host: 127.0.0.1\r\nAccept: application/json\r\n"
+
+
+def get(path: str) -> bytes:
+    return f"GET {path} HTTP/1.1\r\n".encode() + HEAD + b"\r\n"
+
+
+def post(path: str, document: Any) -> bytes:
+    body = orjson.dumps(document)
+    length = f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    return f"POST {path} HTTP/1.1\r\n".encode() + HEAD + length + body
+
+
+class Client:
+    """One connection, one request at a time."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader, self._writer = reader, writer
+
+    async def ask(self, request: bytes) -> tuple[int, bytes]:
+        self._writer.write(request)
+        head = await self._reader.readuntil(b"\r\n\r\n")
+        lower = head.lower()
+        at = lower.index(b"content-length:") + 15
+        body = await self._reader.readexactly(int(lower[at : lower.index(b"\r\n", at)]))
+        return int(head[9:12]), body
+
+
+class Mix:
+    """Draws requests. `questions`: ids by type, words, and the values that conditions are made of."""
+
+    def __init__(self, questions: dict[str, Any], kind: str, seed: int) -> None:
+        self._known, self._kind, self._draw = questions, kind, random.Random(seed)
+        self._next: dict[str, Any] | None = None
+
+    def draw(self) -> tuple[str, bytes]:
+        if self._kind == "graph":
+            return "graph", post("/v1/graph-queries", self._graph())
+        if self._draw.random() < 0.5:
+            kind = self._draw.choices(list(self._known["ids"]), weights=(80, 12, 6, 2))[0]
+            return "object", get(f"/v1/objects/{kind}/{self._draw.choice(self._known['ids'][kind])}")
+        return "search", post("/v1/search", self._search())
+
+    def learn(self, name: str, body: bytes) -> None:
+        """A fifth of the searches go on to their next page."""
+        if name == "search" and self._draw.random() < 0.25:
+            answer = orjson.loads(body)
+            if "after" in answer:
+                self._next = {**self._asked, "after": answer["after"]}
+
+    def _search(self) -> dict[str, Any]:
+        if self._next is not None:
+            document, self._next = self._next, None
+            return document
+        draw, known = self._draw, self._known
+        form = draw.random()
+        if form < 0.3:
+            document = {"type": "Flight", "text": draw.choice(known["designators"])}
+        elif form < 0.45:
+            document = {"text": draw.choice(known["words"])}
+        elif form < 0.75:
+            carrier, day, _, _ = draw.choice(known["departures"])
+            document = {
+                "type": "Flight",
+                "where": [["carrier", "=", carrier], ["flight_date", "=", day]],
+                "sort": [["dep_delay", "desc"]],
+            }
+        elif form < 0.9:
+            _, day, origin, dest = draw.choice(known["departures"])
+            document = {
+                "type": "Flight",
+                "where": [["origin", "=", origin], ["dest", "=", dest], ["flight_date", ">=", day]],
+                "sort": [["time_hour", "asc"]],
+            }
+        else:
+            document = {
+                "type": "Flight",
+                "where": [["dep_delay", ">", draw.randint(60, 600)]],
+                "sort": [["arr_delay", "desc"]],
+                "fields": ["designator", "arr_delay", "flown_by"],
+            }
+        self._asked = {**document, "limit": 20}
+        return self._asked
+
+    def _graph(self) -> dict[str, Any]:
+        """Three hops; the last one is cut at 200 nodes."""
+        hops = [{"link": "flights"}, {"link": "arrives_at"}, {"link": "departures"}]
+        start = {"type": "Plane", "id": self._draw.choice(self._known["ids"]["Plane"])}
+        return {"start": start, "hops": hops, "max_nodes": 200, "max_edges": 400}
+
+
+async def run(port: int, kind: str, clients: int, seconds: float, questions: dict[str, Any]) -> dict[str, Any]:
+    took: dict[str, list[float]] = {}
+    errors: dict[str, int] = {}
+    nodes: list[int] = []
+    until = time.perf_counter() + seconds
+
+    async def one(seed: int) -> None:
+        client = Client(*await asyncio.open_connection("127.0.0.1", port))
+        mix = Mix(questions, kind, seed)
+        while (began := time.perf_counter()) < until:
+            name, request = mix.draw()
+            status, body = await client.ask(request)
+            took.setdefault(name, []).append(1000 * (time.perf_counter() - began))
+            if status != 200:
+                errors[f"{status} {body[:200]!r}"] = errors.get(f"{status} {body[:200]!r}", 0) + 1
+            mix.learn(name, body)
+            if name == "graph" and len(nodes) < 1000:
+                nodes.append(body.count(b'"data_status"'))
+
+    began = time.perf_counter()
+    await asyncio.gather(*(one(seed) for seed in range(clients)))
+    real = time.perf_counter() - began
+    every = [ms for of_one in took.values() for ms in of_one]
+    return {
+        "clients": clients,
+        "seconds": round(real, 1),
+        "requests": len(every),
+        "per_second": round(len(every) / real),
+        "errors": sum(errors.values()),
+        **({"first_errors": errors} if errors else {}),
+        **({"nodes_median": statistics.median(nodes)} if nodes else {}),
+        **{name: percentiles(values) for name, values in sorted({**took, "all": every}.items())},
+    }
+
+
+def percentiles(values: list[float]) -> dict[str, float]:
+    ordered = sorted(values)
+    return {f"p{p}_ms": round(ordered[min(len(ordered) - 1, len(ordered) * p // 100)], 1) for p in (50, 95, 99)}
+
+
+if __name__ == "__main__":
+    _, port, kind, clients, seconds, path = sys.argv
+    with open(path) as file:
+        known = json.load(file)
+    print(json.dumps(uvloop.run(run(int(port), kind, int(clients), float(seconds), known))))
