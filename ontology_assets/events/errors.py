@@ -67,6 +67,21 @@ class EventIdReused(SpiceError):
         )
 
 
+class CommandIdReused(SpiceError):
+    """A command id that is in the log already, for something else."""
+
+    kind = "spice:command-id-reused"
+
+    def __init__(self, domain: str, command_id: str) -> None:
+        super().__init__(
+            "Command id used twice",
+            f"command {command_id} was given before, with another content. A new command needs a new id; "
+            "a repeated one must be the same.",
+            where=f"log/{domain}",
+            status=409,
+        )
+
+
 class OutcomeUnknown(SpiceError):
     """The store did not say whether the record was taken. The same log object settles it before its next append."""
 

@@ -76,7 +76,7 @@ class EventLog:
         self.domain, self.store = domain, store
         self.chain = Chain(store, domain)
         self._reader = Reader(self.chain)
-        self._clock, self._timer, self._new_id = clock, timer, new_id
+        self._clock, self._timer, self.new_id = clock, timer, new_id
         self._counter = AppendCounter()
         self._offering = Offering(self.chain, patience_s=patience_s, sleep=sleep, counter=self._counter)
         self._turns = Turns(store, domain, sleep, new_id)
@@ -205,7 +205,7 @@ class EventLog:
         """Offer the batch after `base`, and further on while the records that come between touch nothing of it."""
         files: tuple[DataFile, ...] = ()
         if batch.bulk.num_rows:
-            files = data_files.write(self.store, self.domain, batch.draft.batch, batch.bulk, self._new_id())
+            files = data_files.write(self.store, self.domain, batch.draft.batch, batch.bulk, self.new_id())
         while True:
             offer = self._made(batch, files, base)
             if self._offering.put(offer):
@@ -258,11 +258,11 @@ class EventLog:
             return
         prove_put_if_absent(self.store, "probe")
         first = Record(
-            log_id=self._new_id(),
+            log_id=self.new_id(),
             domain=self.domain,
             n=0,
             prev=NO_CHAIN,
-            batch=self._new_id(),
+            batch=self.new_id(),
             first=1,
             last=0,
             recorded_at=self._clock(),

@@ -105,6 +105,11 @@ class Mapping(Definition):
         description="Expression (a timestamp) for the business time of a change; default: the time of recording.",
     )
     set: dict[Name, str] = Field(default_factory=dict, description="Property -> expression over the columns of `from`.")
+    edits: Literal["refused", "allowed"] = Field(
+        default="refused",
+        description="`allowed`: people may edit the objects by command; an edited property is then kept by later loads "
+        "until the edit is undone.",
+    )
 
 
 class Domain(Definition):

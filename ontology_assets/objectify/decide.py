@@ -5,8 +5,8 @@ A pure function of what comes in and of the heads, so the log may ask again when
 changes its owner; after a deletion the sequence goes on; nothing is decided of a partition whose data version is known.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TypeAlias
 
@@ -19,6 +19,7 @@ from ontology_assets.events.heads import Heads
 from ontology_assets.materializations import OBJECTS_OBJECTIFIED, Materialization, batch_id, envelope, is_new
 from ontology_assets.model.definitions import ObjectType
 from ontology_assets.objectify.changes import CREATED, UPDATED, PreviousStates, Provenance, draft_rows
+from ontology_assets.objectify.edited import split_edited
 from ontology_assets.objectify.gates import GateFailed, key_elsewhere
 
 Elsewhere: TypeAlias = Callable[[pa.Array, Sequence[str] | None], dict[str, str]]
@@ -49,6 +50,8 @@ class Load:
     states: pa.Table
     run_id: str
     code_version: str
+    types: Mapping[str, ObjectType] = field(default_factory=dict)
+    """The domain's types by name: where people edit objects, the links of an edited one are resolved again."""
 
     @cached_property
     def owners(self) -> dict[str, str]:
@@ -81,9 +84,11 @@ def decide(
     provenance = Provenance(
         load.asset, {one.partition: one.data_version for one in todo.values()}, load.run_id, load.code_version
     )
-    events = draft_rows(load.object_type.name, comparison.changed, gone, provenance, previous_states)
+    sure = {load.owners[one.partition]: one.partition for one in todo.values() if not one.unreadable}
+    split = split_edited(load, comparison.all, gone, sure, heads, provenance, previous_states)
+    events = draft_rows(load.object_type.name, split.changed, split.gone, provenance, previous_states)
     known = heads.asset_versions(load.asset)
-    counts = _counts(comparison.all, gone, list(todo))
+    counts = _counts(split.rows, gone, list(todo))
     made = [
         Materialization(
             load.asset,
@@ -103,7 +108,7 @@ def decide(
     return Draft(
         batch=batch_id(made, known),
         events=events if events.num_rows else None,
-        inline=[envelope(one, OBJECTS_OBJECTIFIED, known, metadata) for one in made],
+        inline=[*split.inline, *(envelope(one, OBJECTS_OBJECTIFIED, known, metadata) for one in made)],
     )
 
 
@@ -112,10 +117,6 @@ class _Comparison:
     """The incoming rows with `event_type` (null = unchanged), `moved`, and what the heads know of their ids."""
 
     all: pa.Table
-
-    @cached_property
-    def changed(self) -> pa.Table:
-        return self.all.filter(self.all["event_type"].is_valid())
 
 
 def _of_partitions(states: pa.Table, partitions: list[str]) -> pa.Table:

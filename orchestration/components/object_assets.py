@@ -100,6 +100,7 @@ def object_asset(domain: Domain, object_type: ObjectType) -> dg.AssetsDefinition
                     states_of(object_type, domain.object_types, mapped),
                     context.run.run_id,
                     code,
+                    domain.object_types,
                 )
                 elsewhere = key_elsewhere(spark, runtime.lake, domain, object_type, here=chunk, run=todo)
                 log.append(heads, partial(_decide, load, log, elsewhere))

@@ -83,7 +83,7 @@ class Store:
     def prepared(self, partitions: Mapping[str, tuple[str, list[dict[str, Any]]]], **quarantine: Any) -> Load:
         rows = [{**row, "_partition": name} for name, (_, those) in partitions.items() for row in those]
         loads = [PartitionLoad(name, version, **quarantine) for name, (version, _) in partitions.items()]
-        return Load(ASSET, CALL, loads, states_of(CALL, TYPES, mapped(rows)), "run-1", "code-1")
+        return Load(ASSET, CALL, loads, states_of(CALL, TYPES, mapped(rows)), "run-1", "code-1", TYPES)
 
     def events(self, commit: Commit | None) -> list[dict[str, Any]]:
         """The object events of a commit."""

@@ -1,0 +1,123 @@
+"""One committer for many callers: requests that come while a record is being written are committed in the next one.
+
+A thread of its own, started with the first request. What a group is and how it is decided is group.py.
+"""
+
+import threading
+import time
+from collections import deque
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+
+from ontology_assets.events.errors import OutcomeUnknown
+from ontology_assets.events.group import MOST_REQUESTS, Answer, Group, Outcome, Request
+
+LINGER_S = 0.002
+"""At most so long a group waits for those who were in the last one: they are about to ask again."""
+_LOOK_S = 0.0002
+
+
+@dataclass(frozen=True)
+class GroupMetrics:
+    """`groups` committed so far, `requests` in them, the `largest`; `longest_wait_s` from asking to answer."""
+
+    groups: int = 0
+    requests: int = 0
+    largest: int = 0
+    longest_wait_s: float = 0.0
+
+
+@dataclass
+class _Waiting:
+    request: Request
+    future: "Future[Answer]" = field(default_factory=Future)
+    since: float = field(default_factory=time.monotonic)
+
+
+class GroupCommitter:
+    """Safe for any number of threads; asyncio callers wrap the future (`asyncio.wrap_future`)."""
+
+    def __init__(self, group: Group, *, name: str = "committer", linger_s: float = LINGER_S) -> None:
+        self._group, self._name, self._linger_s = group, name, linger_s
+        self._waiting: deque[_Waiting] = deque()
+        self._changed = threading.Condition()
+        self._thread: threading.Thread | None = None
+        self._closed = self._idle = False
+        self.metrics = GroupMetrics()
+
+    def submit(self, request: Request) -> "Future[Answer]":
+        """The answer when the request is durable in the log; the refusal (SpiceError) when it is not.
+
+        A caller that gives up waiting knows nothing: it asks again with the same command id, or reads the log.
+        """
+        one = _Waiting(request)
+        with self._changed:
+            if self._closed:
+                raise RuntimeError("the committer is closed")
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._work, name=self._name, daemon=True)
+                self._thread.start()
+            self._waiting.append(one)
+            if self._idle:  # a thread that is at work looks for itself; waking it for each would cost more than the rest
+                self._changed.notify()
+        return one.future
+
+    def close(self) -> None:
+        """Commit what waits, then end. What the store leaves unknown is answered with OutcomeUnknown."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify()
+            thread = self._thread
+        if thread is not None:
+            thread.join()
+
+    def _work(self) -> None:
+        before = 1
+        while True:
+            group = self._taken(before)
+            if group:
+                before = len(group)
+                self._commit(group)
+            elif self._closed and not self._waiting:
+                return
+
+    def _taken(self, before: int) -> list[_Waiting]:
+        """The next group; empty when closed, or when all in it were cancelled."""
+        with self._changed:
+            self._idle = True
+            while not self._waiting and not self._closed:
+                self._changed.wait()
+            self._idle = False
+        until = time.monotonic() + self._linger_s
+        while len(self._waiting) < before and not self._closed and time.monotonic() < until:
+            time.sleep(_LOOK_S)
+        with self._changed:
+            taken = [self._waiting.popleft() for _ in range(min(len(self._waiting), MOST_REQUESTS))]
+        # A caller that cancelled before this moment asked for nothing; from here on it can't.
+        return [one for one in taken if one.future.set_running_or_notify_cancel()]
+
+    def _commit(self, group: list[_Waiting]) -> None:
+        outcomes: list[Outcome] | None = None
+        while outcomes is None:
+            try:
+                outcomes = self._group.commit([one.request for one in group])
+            except OutcomeUnknown as unknown:
+                # Nothing else may be offered before it is known, so the group asks again; it is in the log or it is not.
+                if self._closed:
+                    outcomes = [unknown] * len(group)
+            except BaseException as error:  # noqa: BLE001 it is each caller's answer, not this thread's end
+                for one in group:
+                    one.future.set_exception(error)
+                return
+        now = time.monotonic()
+        self.metrics = GroupMetrics(
+            self.metrics.groups + 1,
+            self.metrics.requests + len(group),
+            max(self.metrics.largest, len(group)),
+            max(self.metrics.longest_wait_s, *(now - one.since for one in group)),
+        )
+        for one, outcome in zip(group, outcomes, strict=True):
+            if isinstance(outcome, Answer):
+                one.future.set_result(outcome)
+            else:
+                one.future.set_exception(outcome)
