@@ -52,8 +52,9 @@ class CheckedCommand:
         if kind == "create":
             if now.alive:
                 raise ObjectExists(name, self.id, now.sequence)
-            held = Edits(dict(self.values), loaded=edits.loaded)
-            return [self._event(now, state_of(self.object_type, self.types, self.values), held)]
+            made = state_of(self.object_type, self.types, self.values)
+            self._check_links(view, made)
+            return [self._event(now, made, Edits(dict(self.values), loaded=edits.loaded))]
         if kind == "undo":
             return [self._undone(now, edits)]
         if not now.alive:
