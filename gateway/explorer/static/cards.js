@@ -25,11 +25,11 @@ export function shortened(text, most) {
 /** A card, its middle at 0, 0: two lines of text, and a stripe in its type's colour. `on`: listeners; `chip`: what the
  *  thing is made by, `{text, kind}`, on a line of its own.
  */
-export function card({ title, under, width, height = CARD_HEIGHT, name, classes, on, chip = null }) {
+export function card({ title, under, width, height = CARD_HEIGHT, name, classes, on, id = null, chip = null }) {
   const [left, top] = [-width / 2, -height / 2];
   return svg(
     "g",
-    { class: `card ${classes}`, tabindex: 0, role: "button", "aria-label": name, on },
+    { class: `card ${classes}`, tabindex: 0, role: "button", "aria-label": name, "data-id": id, on },
     svg("title", {}, name),
     svg("rect", { class: "halo", x: left - 4, y: top - 4, width: width + 8, height: height + 8, rx: 9 }),
     svg("rect", { class: "face", x: left, y: top, width, height, rx: 6 }),

@@ -92,6 +92,7 @@ class GraphPage {
   card(node) {
     return placed(
       card({
+        id: node.key,
         title: node.missing ? `? ${node.title}` : node.title,
         under: under(this.types, node),
         width: node.width,

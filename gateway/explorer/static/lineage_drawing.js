@@ -66,6 +66,7 @@ export class LineageDrawing {
   card(node, focused) {
     const full = `${nodeName(node)}, ${node.table}${node.type ? `, ${node.type}` : ""}, ${t(`layer_${node.layer}`)}${node.chip ? `, ${t("by")}: ${node.chip.text}` : ""}`;
     const element = card({
+      id: node.id,
       title: nodeName(node),
       under: node.type || t("all_columns"),
       width: node.width,
@@ -120,7 +121,7 @@ function curve(edge, nodes) {
   const bend = Math.max(18, Math.min(60, (end - x) / 2));
   const same = from.rank === to.rank;
   const d = same ? `M${x} ${from.y}C${x + 30} ${from.y} ${x + 30} ${to.y} ${x + 1} ${to.y}` : `M${x} ${from.y}C${x + bend} ${from.y} ${end - bend} ${to.y} ${end} ${to.y}`;
-  return svg("path", { class: `link ${edge.kind}`, d, "marker-end": `url(#head-${edge.kind})` }, svg("title", {}, `${edge.from} → ${edge.to}\n${edge.by}`));
+  return svg("path", { class: `link ${edge.kind}`, d, "data-from": edge.from, "data-to": edge.to, "marker-end": `url(#head-${edge.kind})` }, svg("title", {}, `${edge.from} → ${edge.to}\n${edge.by}`));
 }
 
 function heads({ columns, width }) {

@@ -77,7 +77,7 @@ async function fillIn(holder, types, object, way) {
       found.total === 0
         ? el("p", { class: "absent" }, t("none"))
         : chips(found.objects),
-      found.total > 0 && el("p", {}, el("a", { href: all }, found.total > FIRST ? t("see_all", { count: count(found.total) }) : t("see_in_search"), el("span", { class: "unseen" }, `: ${way.label}`))),
+      found.total > 0 && el("p", {}, el("a", { href: all }, found.total > FIRST ? t("see_all", { count: count(found.total) }) : t("see_in_search"), " ", el("span", { class: "unseen" }, way.label))),
     );
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
