@@ -1,4 +1,4 @@
-"""`spice dev`: a small supervisor of the Dagster UI, the daemon and the one code server that both share.
+"""`spice dev`: a small supervisor of the Dagster UI, the daemon, their one code server, and the gateway (HTTP API).
 
 Three rules: Ctrl-C or SIGTERM stops everything in order; however this process ends, nothing of it is left over; one
 home is served by one `spice dev`. A shared code server loads the definitions once, where UI and daemon would load them
@@ -11,8 +11,6 @@ import signal
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 import uuid
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -21,8 +19,9 @@ from dataclasses import dataclass
 from gateway.dev_files import DevFiles
 from gateway.dev_processes import MARK, UNFINISHED, Child, end_family, socket_answers
 from gateway.home_format import check_format
-from gateway.ports import pick_port
+from gateway.ports import answers, choose_port, url_of
 from gateway.web_guard import is_loopback
+from resources.addresses import DAGSTER_PORT, DAGSTER_URL, GATEWAY_PORT, GATEWAY_URL
 from resources.errors import SpiceError
 from resources.home import PROJECT_ROOT, Home
 from resources.instance import ensure_instance, instance_environment
@@ -41,17 +40,22 @@ def _say(text: str) -> None:
 
 @dataclass(frozen=True)
 class Serving:
-    """What is served where: `module` holds the definitions as `defs`."""
+    """What is served where: `module` holds the definitions as `defs`; the gateway has `gateway_port`."""
 
     host: str
     port: int
+    gateway_port: int
     module: str
     location: str
 
     @property
     def url(self) -> str:
-        host = "127.0.0.1" if self.host in {"0.0.0.0", "::"} else self.host  # noqa: S104 - recognised, not opened
-        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
+        """Of the Dagster UI."""
+        return url_of(self.host, self.port)
+
+    @property
+    def gateway_url(self) -> str:
+        return url_of(self.host, self.gateway_port)
 
 
 class Supervisor:
@@ -67,6 +71,8 @@ class Supervisor:
             **instance_environment(home),
             "GX_ANALYTICS_ENABLED": "false",
             "PYTHONUNBUFFERED": "1",
+            DAGSTER_URL: serving.url,
+            GATEWAY_URL: serving.gateway_url,
             MARK: self.id,
         }
         python, sock = [sys.executable, "-m"], str(self.files.socket)
@@ -75,9 +81,11 @@ class Supervisor:
         self.code = self._child("code", [*python, "dagster", "code-server", "start", "--socket", sock, *what])
         self.ui = self._child("ui", [*python, "gateway.ui_server", "--socket", sock, *where])
         self.daemon = self._child("daemon", [*python, "dagster._daemon", "run", "-w", str(self.files.workspace)])
+        there = ["--host", serving.host, "--port", str(serving.gateway_port)]
+        self.gateway = self._child("gateway", [*python, "gateway.api_server", *there])
         self.settling = self._child("settle", [*python, "gateway.dev_runs", "settle"])
-        self.url = serving.url
-        self.announced = False
+        self.serving = serving
+        self.announced: set[str] = set()
         self.signals, self.signalled = 0, 0.0
         self.watchdog: subprocess.Popen[bytes] | None = None
 
@@ -89,7 +97,7 @@ class Supervisor:
         former_wake = signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
         try:
             self._start_watchdog()
-            for child in (self.settling, self.code, self.ui):
+            for child in (self.settling, self.code, self.ui, self.gateway):
                 child.start(self.env, PROJECT_ROOT)
             failed = False
             while not self.signals and not failed:
@@ -138,15 +146,22 @@ class Supervisor:
             if waited or socket_answers(str(self.files.socket)):
                 self.daemon.start(self.env, PROJECT_ROOT)
         now = time.monotonic()
-        for child in (self.code, self.ui, self.daemon):
+        for child in (self.code, self.ui, self.daemon, self.gateway):
             if child.died() and not self._plan_restart(child, now):
                 return False
             if child.process is None and child.attempts and now >= child.retry_at:
                 child.start(self.env, PROJECT_ROOT)
-        if not self.announced and self._ui_answers():
-            self.announced = True
-            self.say(f"Dagster UI: {self.url}   (Ctrl-C stops everything; logs in {self.files.logs})")
+        self._announce("Explorer and HTTP API", self.serving.gateway_url, "/openapi.json")
+        self._announce("Dagster UI", self.serving.url, "/server_info")
         return True
+
+    def _announce(self, name: str, url: str, probe: str) -> None:
+        """Say where something is, once it answers."""
+        if name in self.announced or not answers(url + probe):
+            return
+        self.announced.add(name)
+        both = len(self.announced) == 2
+        self.say(f"{name}: {url}" + (f"   (Ctrl-C stops everything; logs in {self.files.logs})" if both else ""))
 
     def _plan_restart(self, child: Child, now: float) -> bool:
         status = child.process.returncode if child.process else None
@@ -157,19 +172,13 @@ class Supervisor:
         self.say(child.tail())
         return False
 
-    def _ui_answers(self) -> bool:
-        try:
-            with urllib.request.urlopen(f"{self.url}/server_info", timeout=1):  # noqa: S310 - our own address
-                return True
-        except (urllib.error.URLError, OSError):
-            return False
-
     def _stop(self) -> None:
         """Runs first, while the server that executes them still reports for them; then the servers."""
         self.say("Stopping ...")
         signals = self.signals
         self.daemon.terminate()  # it would launch new runs, and so would the page
         self.ui.terminate()
+        self.gateway.terminate()
         # While it dequeues a run, no code server may go: the run would be called failed ("told to shut down").
         deadline = time.monotonic() + SERVERS_SECONDS
         while self.daemon.alive() and self.signals == signals and time.monotonic() < deadline:
@@ -213,7 +222,8 @@ def run_dev(
     home: Home,
     *,
     host: str = "127.0.0.1",
-    port: int = 3000,
+    port: int = DAGSTER_PORT,
+    gateway_port: int = GATEWAY_PORT,
     module: str = "orchestration.definitions",
     location: str = "spice",
     say: Say = _say,
@@ -235,12 +245,11 @@ def run_dev(
         if former:
             end_family(former, SERVERS_SECONDS)  # of a supervisor that was killed a moment ago
         _set_up_instance(home)
-        choice = pick_port(port, host)
-        for line in choice.taken:
-            say(line)
-        if choice.taken:
-            say(f"Using port {choice.port}.")
+        ui_port = choose_port(port, host, "--port", say)
+        api_port = choose_port(gateway_port, host, "--gateway-port", say, but=ui_port)
         if not is_loopback(host):
-            say(f"Warning: {host} is reached by other machines, and the Dagster UI has no login.")
+            say(
+                f"Warning: {host} is reached by other machines, and neither the Dagster UI nor the gateway has a login."
+            )
         say("Starting (about 10 s) ...")
-        return Supervisor(home, Serving(host, choice.port, module, location), say).run()
+        return Supervisor(home, Serving(host, ui_port, api_port, module, location), say).run()

@@ -1,6 +1,11 @@
-"""Choosing a port to listen on: a taken one is named with the process that holds it, and the next free one is used."""
+"""Ports: choosing one to listen on (a taken one is named with its process, and the next free one is used), and whether
+something answers there.
+"""
 
 import socket
+import urllib.error
+import urllib.request
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import psutil
@@ -67,16 +72,41 @@ def _own_listeners(port: int) -> list[int | None]:
     return found
 
 
-def pick_port(wanted: int, host: str = "127.0.0.1") -> PortChoice:
-    """The first free port from `wanted` on."""
+def pick_port(wanted: int, host: str = "127.0.0.1", *, option: str = "--port", but: int | None = None) -> PortChoice:
+    """The first free port from `wanted` on; `but` is spoken for already. `option` is what names another one."""
     taken: list[str] = []
     for port in range(wanted, min(wanted + TRIES, 65536)):
-        if is_free(host, port):
+        if port != but and is_free(host, port):
             return PortChoice(port, taken)
-        taken.append(f"Port {port} is taken by {holder(port)}.")
+        taken.append(f"Port {port} is taken by {'the Dagster UI' if port == but else holder(port)}.")
     raise SpiceError(
         "No free port",
-        f"ports {wanted} to {wanted + len(taken) - 1} are all taken on {host}; name another with --port. {taken[0]}",
-        where="--port",
+        f"ports {wanted} to {wanted + len(taken) - 1} are all taken on {host}; name another with {option}. {taken[0]}",
+        where=option,
         status=409,
     )
+
+
+def choose_port(wanted: int, host: str, option: str, say: Callable[[str], None], *, but: int | None = None) -> int:
+    """The first free port, having said who holds those before it."""
+    choice = pick_port(wanted, host, option=option, but=but)
+    for line in choice.taken:
+        say(line)
+    if choice.taken:
+        say(f"Using port {choice.port}.")
+    return choice.port
+
+
+def url_of(host: str, port: int) -> str:
+    """Where a listener on `host` is reached from this machine."""
+    name = "127.0.0.1" if host in {"0.0.0.0", "::"} else host  # noqa: S104 - recognised, not opened
+    return f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"
+
+
+def answers(url: str) -> bool:
+    """Whether a server of ours answers there."""
+    try:
+        with urllib.request.urlopen(url, timeout=1):  # noqa: S310 - our own address
+            return True
+    except (urllib.error.URLError, OSError):
+        return False

@@ -9,11 +9,15 @@ import socket
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
+import orjson
 import psutil
 from starlette.datastructures import Headers
-from starlette.responses import PlainTextResponse
+from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from resources.errors import SpiceError
+
+PROBLEM = "application/problem+json"
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -34,18 +38,22 @@ def names_of(host: str) -> frozenset[str]:
     return frozenset(names)
 
 
-def refusal(method: str, headers: Headers, names: Iterable[str]) -> tuple[int, str] | None:
-    """Status and reason for turning a request away, None to let it in. `method` is WEBSOCKET for a websocket."""
+def refusal(method: str, headers: Headers, names: Iterable[str]) -> SpiceError | None:
+    """Why a request is turned away, None to let it in. `method` is WEBSOCKET for a websocket."""
     host = headers.get("host", "")
     if (urlsplit(f"//{host}").hostname or "") not in names:
-        return 421, f"This server does not answer to the name {host!r}. Allowed: {', '.join(sorted(names))}.\n"
+        return _refused(421, "header Host", f"this server does not answer to the name {host!r}", sorted(names))
     origin = headers.get("origin")
     if origin is not None and urlsplit(origin).netloc != host:
-        return 403, f"Pages of {origin} may not use this server.\n"
+        return _refused(403, "header Origin", f"pages of {origin} may not use this server")
     site, mode = headers.get("sec-fetch-site"), headers.get("sec-fetch-mode")
     if site in {"cross-site", "same-site"} and not (method == "GET" and mode == "navigate"):
-        return 403, "Other sites may link to this server, not use it.\n"
+        return _refused(403, "header Sec-Fetch-Site", "other sites may link to this server, not use it")
     return None
+
+
+def _refused(status: int, where: str, detail: str, allowed: list[str] | None = None) -> SpiceError:
+    return SpiceError("Request refused", detail, where=where, allowed=allowed, status=status)
 
 
 class WebGuard:
@@ -60,8 +68,9 @@ class WebGuard:
             if refused is not None:
                 if scope["type"] == "websocket":
                     await receive()
-                    await send({"type": "websocket.close", "code": 1008, "reason": refused[1].strip()[:120]})
+                    await send({"type": "websocket.close", "code": 1008, "reason": refused.detail[:120]})
                 else:
-                    await PlainTextResponse(refused[1], status_code=refused[0])(scope, receive, send)
+                    content = orjson.dumps(refused.problem())
+                    await Response(content, refused.status, media_type=PROBLEM)(scope, receive, send)
                 return
         await self._app(scope, receive, send)

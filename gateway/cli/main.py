@@ -14,7 +14,7 @@ from resources.lean_arrow import keep_pandas_out
 
 keep_pandas_out()  # before anything that uses pyarrow: half a second of every command
 
-from gateway.cli import care, definitions, demo, events, init, lineage, objects, projection, run, sources  # noqa: E402
+from gateway.cli import care, definitions, demo, events, init, lineage, objects, projection, run, serve, sources  # noqa: E402
 from resources.errors import SpiceError  # noqa: E402
 
 app = typer.Typer(
@@ -36,6 +36,7 @@ app.command("graph")(objects.graph)
 app.command("lineage")(lineage.lineage)
 app.command("demo")(demo.demo)
 app.command("dev")(run.dev)
+app.command("serve")(serve.serve)
 app.command("doctor")(care.doctor)
 app.command("reset")(care.reset)
 app.command("upgrade")(care.upgrade)

@@ -6,6 +6,7 @@ import typer
 
 from gateway.cli.common import HomeOption, JsonOption, home_of, note, print_json, say
 from gateway.domains import the_domain
+from resources.addresses import DAGSTER_PORT, GATEWAY_PORT
 
 
 def run(
@@ -46,10 +47,15 @@ def _document(outcome: Any) -> dict[str, Any]:
 def dev(
     home: HomeOption = None,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port of the Dagster UI; the next free one is taken if it is busy.")] = 3000,
+    port: Annotated[
+        int, typer.Option(help="Port of the Dagster UI; the next free one is taken if it is busy.")
+    ] = DAGSTER_PORT,
+    gateway_port: Annotated[
+        int, typer.Option(help="Port of the HTTP API and the explorer; the next free one is taken if it is busy.")
+    ] = GATEWAY_PORT,
 ) -> None:
-    """Dagster UI, daemon, sensors and followers on this home, until Ctrl-C."""
+    """Dagster UI, daemon, sensors and followers, HTTP API and explorer on this home, until Ctrl-C."""
     from gateway.dev import run_dev
 
-    status = run_dev(home_of(home), host=host, port=port)
+    status = run_dev(home_of(home), host=host, port=port, gateway_port=gateway_port)
     raise typer.Exit(status)

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from gateway.http.documents import JSON
-from gateway.http.problems import PROBLEM
-from gateway.http.schemas import components, reference, type_names
+from gateway.http.schema_parts import reference
+from gateway.http.schemas import components, type_names
 from gateway.http.serving import Limits
+from gateway.web_guard import PROBLEM
 from ontology_assets.model.definitions import Domain, ObjectType
 
 Part = dict[str, Any]
@@ -94,11 +95,8 @@ def _problem(status: int, description: str) -> Part:
     }
 
 
-def _answers(schema: str, description: str, example: Any, *problems: str, etag: bool = True) -> Part:
-    content: Part = {"schema": reference(schema)}
-    if example is not None:
-        content["example"] = example
-    good: Part = {"description": description, "content": {JSON: content}}
+def _answers(schema: str, description: str, *problems: str, etag: bool = True) -> Part:
+    good: Part = {"description": description, "content": {JSON: {"schema": reference(schema)}}}
     made: Part = {"200": good | ({"headers": ETAG} if etag else {})}
     for name in (*problems, "NotOurs", "NotAllowed", "OtherName", "Failed"):
         made[str(PROBLEMS[name][0])] = {"$ref": f"#/components/responses/{name}"}
@@ -150,7 +148,7 @@ def _object(domains: Sequence[Domain], names: list[str]) -> Part:
         "summary": "One object",
         "description": "All its properties and links. The ETag is that of the object: it holds while others change.",
         "parameters": [_type_parameter(names), _key_parameter(domains), KNOWN],
-        "responses": _unchanged(_answers("Object", "The object.", None, "Refused", "NotFound", "NotNow")),
+        "responses": _unchanged(_answers("Object", "The object.", "Refused", "NotFound", "NotNow")),
     }
 
 
@@ -161,7 +159,7 @@ def _history(domains: Sequence[Domain], names: list[str]) -> Part:
         "summary": "The events of one object",
         "description": "Oldest first, each with its envelope; also those of an object that was deleted.",
         "parameters": [_type_parameter(names), _key_parameter(domains), KNOWN],
-        "responses": _unchanged(_answers("History", "The events.", None, "Refused", "NotFound", "NotNow")),
+        "responses": _unchanged(_answers("History", "The events.", "Refused", "NotFound", "NotNow")),
     }
 
 
@@ -189,7 +187,6 @@ def _search(domains: Sequence[Domain], limits: Limits) -> Part:
         "responses": _answers(
             "SearchAnswer",
             "A page of objects.",
-            None,
             *("Refused", "LateBody", "TooLarge", "NotJson", "NotNow"),
         ),
     }
@@ -206,7 +203,6 @@ def _graph(domains: Sequence[Domain], limits: Limits) -> Part:
         "responses": _answers(
             "GraphAnswer",
             "What was reached.",
-            None,
             *("Refused", "LateBody", "TooLarge", "NotJson", "NotNow"),
         ),
     }
@@ -219,7 +215,7 @@ def _types() -> Part:
         "summary": "What there is to ask for",
         "description": "Every type with its properties, links and names for people, and how many objects it has.",
         "parameters": [KNOWN],
-        "responses": _unchanged(_answers("Types", "All types.", None, "NotNow")),
+        "responses": _unchanged(_answers("Types", "All types.", "NotNow")),
     }
 
 
@@ -234,7 +230,6 @@ def _lineage(names: list[str], what: str, operation: str, more: list[Part]) -> P
             _answers(
                 "Lineage",
                 "Columns and what leads from one to the other.",
-                None,
                 *("Refused", "NotFound", "Unready", "NotNow"),
             )
         ),
@@ -242,7 +237,7 @@ def _lineage(names: list[str], what: str, operation: str, more: list[Part]) -> P
 
 
 def _health() -> Part:
-    made = _answers("Health", "The log and the read models.", None, etag=False)
+    made = _answers("Health", "The log and the read models.", etag=False)
     made["503"] = {
         "description": "A question can't be answered now; `problems` says why.",
         "content": {JSON: {"schema": reference("Health")}, PROBLEM: {"schema": reference("Problem")}},
@@ -304,4 +299,5 @@ def graph_examples(domains: Sequence[Domain]) -> dict[str, Any]:
             hops = [{"link": name}, {"link": link.inverse}]
             start = {"type": kind.name, "id": example_id(kind)}
             return {"there and back": {"start": start, "hops": hops, "max_nodes": 200, "max_edges": 1000}}
-    return {"one object": {"start": {"type": kind.name, "id": example_id(kind)}} for kind in _kinds(domains)[:1]}
+    alone = _longest_key(domains)
+    return {} if alone is None else {"one object": {"start": {"type": alone.name, "id": example_id(alone)}}}

@@ -7,9 +7,9 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from gateway.web_guard import PROBLEM
 from resources.errors import SpiceError
 
-PROBLEM = "application/problem+json"
 RETRY_SECONDS = 1
 
 

@@ -10,6 +10,7 @@ import random
 import statistics
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -148,6 +149,5 @@ def percentiles(values: list[float]) -> dict[str, float]:
 
 if __name__ == "__main__":
     _, port, kind, clients, seconds, path = sys.argv
-    with open(path) as file:
-        known = json.load(file)
+    known = json.loads(Path(path).read_text())
     print(json.dumps(uvloop.run(run(int(port), kind, int(clients), float(seconds), known))))

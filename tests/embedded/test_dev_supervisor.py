@@ -1,5 +1,6 @@
-"""`spice dev` as a whole: real UI, daemon and code server, on a small location whose run never ends by itself."""
+"""`spice dev` as a whole: real UI, daemon, code server and gateway, on a small location whose run never ends by itself."""
 
+import json
 import os
 import re
 import signal
@@ -12,6 +13,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -49,7 +51,8 @@ from gateway.dev import run_dev
 from resources.errors import SpiceError
 from resources.home import Home
 try:
-    sys.exit(run_dev(Home.resolve(sys.argv[1]), port=int(sys.argv[2]), module="endless_location"))
+    port = int(sys.argv[2])
+    sys.exit(run_dev(Home.resolve(sys.argv[1]), port=port, gateway_port=port, module="endless_location"))
 except SpiceError as fault:
     sys.exit(f"{fault.status} {fault.text()}")
 """
@@ -69,6 +72,11 @@ class Dev:
     @property
     def url(self) -> str:
         found = re.search(r"Dagster UI: (http://\S+)", self.text())
+        return found.group(1) if found else ""
+
+    @property
+    def gateway(self) -> str:
+        found = re.search(r"HTTP API: (http://\S+)", self.text())
         return found.group(1) if found else ""
 
     def members(self, containing: str = "") -> list[psutil.Process]:
@@ -201,11 +209,46 @@ def test_a_killed_ui_comes_back(dev: Dev) -> None:
     assert "The ui process ended" in dev.text()
 
 
-def reachable(url: str) -> bool:
+def reachable(url: str, path: str = "/server_info") -> bool:
     try:
-        return answer(f"{url}/server_info") == 200
+        return answer(f"{url}{path}") == 200
     except OSError:
         return False
+
+
+def document(url: str) -> tuple[int, dict[str, Any]]:
+    """Status and JSON of an answer, whatever it is."""
+    try:
+        with urllib.request.urlopen(url, timeout=5) as response:
+            return response.status, json.load(response)
+    except urllib.error.HTTPError as refused:
+        return refused.code, json.load(refused)
+
+
+def test_the_gateway_serves_the_same_home_on_a_port_of_its_own_and_knows_where_the_ui_is(dev: Dev) -> None:
+    wait_until(lambda: dev.gateway, 30, dev.text)
+    assert dev.gateway != dev.url
+    status, health = document(f"{dev.gateway}/v1/health")
+    assert (status, health["status"], health["dagster"]) == (503, "unavailable", dev.url)
+    assert "spice run" in health["problems"][0]["detail"]
+    status, problem = document(f"{dev.gateway}/v1/objects/Nothing/1")
+    assert (status, problem["where"]) == (404, "type")
+
+
+def test_all_children_are_told_both_addresses(dev: Dev) -> None:
+    wait_until(lambda: dev.members("dagster._daemon"), 60, dev.text)
+    for part in ("gateway.ui_server", "dagster._daemon", "code-server", "gateway.api_server"):
+        told = dev.members(part)[0].environ()
+        assert (told["SPICE_DAGSTER_URL"], told["SPICE_GATEWAY_URL"]) == (dev.url, dev.gateway), part
+
+
+def test_a_killed_gateway_comes_back(dev: Dev) -> None:
+    (gateway,) = dev.members("gateway.api_server")
+    gateway.kill()
+    gateway.wait(5)
+    wait_until(lambda: dev.members("gateway.api_server"), 10)
+    wait_until(lambda: reachable(dev.gateway, "/openapi.json"), 30)
+    assert "The gateway process ended" in dev.text()
 
 
 def test_ctrl_c_cancels_the_run_and_leaves_nothing_over(dev: Dev) -> None:

@@ -10,7 +10,7 @@ OURS = names_of("127.0.0.1")
 
 def status(method: str = "POST", **headers: str) -> int | None:
     found = refusal(method, Headers({key.replace("_", "-"): value for key, value in headers.items()}), OURS)
-    return found[0] if found else None
+    return found.status if found else None
 
 
 @pytest.mark.parametrize("host", ["localhost", "localhost:3000", "127.0.0.1:3000", "[::1]:3000", "LOCALHOST:3000"])
