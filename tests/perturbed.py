@@ -38,7 +38,7 @@ OWN_IDENTITY = ("_partition", "_row")
 
 def without_rules(domain: Domain) -> Domain:
     """The domain without what only judges: a changed value may not hold back what is downstream."""
-    bare = {"contract": None, "expectations": []}
+    bare: dict[str, Any] = {"contract": None, "expectations": []}
     return domain.model_copy(
         update={
             "datasets": {name: one.model_copy(update=bare) for name, one in domain.datasets.items()},
