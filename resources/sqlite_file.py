@@ -69,11 +69,12 @@ class SqliteFile:
         connection.execute("BEGIN IMMEDIATE")
         try:
             yield connection
+            connection.execute("COMMIT")
         except BaseException:
-            if connection.in_transaction:  # a full disk has rolled back already
+            # A full disk has rolled back already; a COMMIT that failed otherwise leaves it open, lock and all.
+            if connection.in_transaction:
                 connection.execute("ROLLBACK")
             raise
-        connection.execute("COMMIT")
 
     def close(self) -> None:
         if self._connection is not None:

@@ -6,14 +6,17 @@ one row is read without its file. Every attempt at a batch has files of its own:
 
 import hashlib
 from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
 
+import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ontology_assets.events.envelope import DRAFT_SCHEMA
 from ontology_assets.events.errors import DraftRefused, LogDamaged
-from ontology_assets.events.record import MAX_LISTED, DataFile, Statement
+from ontology_assets.events.record import MAX_LISTED, DataFile, Record, Statement
 from resources.object_store.base import ObjectNotFound, ObjectStore
 
 ROW_GROUP = 16_384
@@ -57,11 +60,12 @@ def footer_problem(store: ObjectStore, file: DataFile) -> str | None:
         return "missing"
     if info.size != file.bytes:
         return f"{info.size} bytes, should be {file.bytes}"
-    try:
-        with store.open(file.key) as source, pq.ParquetFile(source) as parquet:
-            rows, schema = parquet.metadata.num_rows, parquet.schema_arrow
-    except (pa.ArrowException, OSError) as error:
-        return f"its footer can't be read ({error})"
+    with store.open(file.key) as source:  # what opening raises is the store's trouble, no verdict on the file
+        try:
+            with pq.ParquetFile(source) as parquet:
+                rows, schema = parquet.metadata.num_rows, parquet.schema_arrow
+        except (pa.ArrowException, OSError) as error:
+            return f"its footer can't be read ({error})"
     if rows != file.rows:
         return f"{rows} rows, should be {file.rows}"
     return None if schema_hash(schema) == file.schema else "another schema"
@@ -80,27 +84,72 @@ def statement(events: pa.Table) -> Statement:
     return Statement(types, ids, tuple(sorted(owners)) if len(owners) <= MAX_LISTED else None)
 
 
+@dataclass(frozen=True)
+class ArchiveMark:
+    """The bulk rows of the records up to `through` are proved to be in the sealed history, so their files may be
+    missing; up to `removed` they are."""
+
+    log_id: str
+    through: int
+    removed: int
+
+
+def archive_key(domain: str) -> str:
+    return f"log-archive/{domain}"
+
+
+def read_mark(store: ObjectStore, domain: str) -> ArchiveMark | None:
+    """How far the domain's bulk rows are archived, None for not at all."""
+    try:
+        return ArchiveMark(**orjson.loads(store.get(archive_key(domain))))
+    except ObjectNotFound:
+        return None
+
+
+class History(Protocol):
+    """Where archived rows are read."""
+
+    def rows(self, first: int, last: int, columns: list[str]) -> Iterator[pa.Table]:
+        """`columns` and `position` of these positions, in order."""
+
+
 class DataFileReader:
-    """Reads the data files of one log; a whole file's hash is checked once per reader, before its first row is used."""
+    """Reads the data files of one log; a whole file's hash is checked once per reader, before its first row is used.
 
-    def __init__(self, store: ObjectStore, domain: str) -> None:
-        self._store, self._domain, self._checked = store, domain, set[str]()
+    What is archived is read from the sealed history, row for row the same but for a null `occurred_at`, which is filled
+    in there.
+    """
 
-    def rows(self, n: int, file: DataFile, columns: list[str] | None = None, skip: int = 0) -> Iterator[pa.Table]:
-        """Row group by row group from row `skip` on. Raises LogDamaged(n) if the file is not what record n names."""
-        self._check_hash(n, file)
-        with self._open(n, file) as parquet:
+    def __init__(self, store: ObjectStore, domain: str, history: History | None = None) -> None:
+        self._store, self._domain, self._checked, self._history = store, domain, set[str](), history
+
+    def rows(
+        self, record: Record, file: DataFile, columns: list[str] | None = None, skip: int = 0
+    ) -> Iterator[pa.Table]:
+        """Row group by row group from row `skip` on. Raises LogDamaged if the file is not what the record names."""
+        try:
+            self._check_hash(record.n, file)
+            opened = self._open(record.n, file)
+        except ObjectNotFound:
+            yield from self._archived(record, file, skip, file.rows - 1, columns or FILE_SCHEMA.names)
+            return
+        with opened as parquet:
             before = 0
             for group in range(parquet.num_row_groups):
                 rows = parquet.metadata.row_group(group).num_rows
                 if before + rows > skip:
-                    yield self._group(n, file, parquet, group, columns).slice(max(0, skip - before))
+                    yield self._group(record.n, file, parquet, group, columns).slice(max(0, skip - before))
                 before += rows
 
-    def at(self, n: int, file: DataFile, rows: list[int], columns: list[str]) -> pa.Table:
+    def at(self, record: Record, file: DataFile, rows: list[int], columns: list[str]) -> pa.Table:
         """The given rows (ascending places in the file), reading only their row groups; pages carry checksums."""
         parts: list[pa.Table] = []
-        with self._open(n, file) as parquet:
+        try:
+            opened = self._open(record.n, file)
+        except ObjectNotFound:
+            found = self._archived(record, file, rows[0], rows[-1], columns)
+            return pa.concat_tables(found).take(pa.array([row - rows[0] for row in rows]))
+        with opened as parquet:
             before, wanted = 0, iter([*rows, -1])
             row = next(wanted)
             for group in range(parquet.num_row_groups):
@@ -110,30 +159,62 @@ class DataFileReader:
                     here.append(row - before)
                     row = next(wanted)
                 if here:
-                    parts.append(self._group(n, file, parquet, group, columns).take(pa.array(here)))
+                    parts.append(self._group(record.n, file, parquet, group, columns).take(pa.array(here)))
                 before += count
         return pa.concat_tables(parts)
 
-    def matching(self, n: int, file: DataFile, kind: str, aggregate_id: str) -> pa.Table:
+    def matching(self, record: Record, file: DataFile, kind: str, aggregate_id: str) -> pa.Table:
         """The rows of one aggregate, skipping row groups whose statistics exclude it."""
         parts: list[pa.Table] = [FILE_SCHEMA.empty_table()]
         column = FILE_SCHEMA.get_field_index("aggregate_id")
-        with self._open(n, file) as parquet:
+        try:
+            opened = self._open(record.n, file)
+        except ObjectNotFound:
+            is_it = (pc.field("aggregate_id") == aggregate_id) & (pc.field("aggregate_type") == kind)
+            found = self._archived(record, file, 0, file.rows - 1, FILE_SCHEMA.names)
+            return pa.concat_tables([*parts, *(rows.filter(is_it) for rows in found)])
+        with opened as parquet:
             for group in range(parquet.num_row_groups):
                 spread = parquet.metadata.row_group(group).column(column).statistics
                 if spread is not None and spread.has_min_max and not spread.min <= aggregate_id <= spread.max:
                     continue
-                ids = self._group(n, file, parquet, group, ["aggregate_type", "aggregate_id"])
+                ids = self._group(record.n, file, parquet, group, ["aggregate_type", "aggregate_id"])
                 mask = pc.and_(pc.equal(ids["aggregate_id"], aggregate_id), pc.equal(ids["aggregate_type"], kind))
                 if pc.any(mask).as_py():
-                    parts.append(self._group(n, file, parquet, group, None).filter(mask))
+                    parts.append(self._group(record.n, file, parquet, group, None).filter(mask))
         return pa.concat_tables(parts)
 
+    def _archived(
+        self, record: Record, file: DataFile, first: int, last: int, columns: list[str]
+    ) -> Iterator[pa.Table]:
+        """Rows first..last of a file that is gone, from the sealed history. Raises LogDamaged if that has them not."""
+        mark = read_mark(self._store, self._domain)
+        if mark is None or record.n > mark.through or mark.log_id != record.log_id:
+            raise LogDamaged(self._domain, record.n, f"its data file {file.key} is missing")
+        if self._history is None:
+            raise LogDamaged(self._domain, record.n, "its rows are archived, and the sealed history is not at hand here")
+        start = record.first + file.first
+        expected = start + first
+        for run in self._history.rows(start + first, start + last, [name for name in columns if name != "ordinal"]):
+            for at in range(0, run.num_rows, ROW_GROUP):
+                rows = run.slice(at, ROW_GROUP)
+                positions = rows["position"].to_numpy()
+                if positions[0] != expected or positions[-1] != expected + rows.num_rows - 1:
+                    break
+                expected += rows.num_rows
+                ordinal = pc.subtract(rows["position"], record.first)
+                yield pa.table(
+                    [ordinal if name == "ordinal" else rows[name].cast(FILE_SCHEMA.field(name).type) for name in columns],
+                    names=columns,
+                )
+        if expected != start + last + 1:
+            raise LogDamaged(
+                self._domain, record.n, f"its rows are archived, and the sealed history lacks position {expected}"
+            )
+
     def _open(self, n: int, file: DataFile) -> pq.ParquetFile:
-        try:
-            source = self._store.open(file.key)
-        except ObjectNotFound:
-            raise LogDamaged(self._domain, n, f"its data file {file.key} is missing") from None
+        """Raises ObjectNotFound for a file that is gone."""
+        source = self._store.open(file.key)
         try:
             # A prefetching reader of a file this small only costs memory.
             parquet = pq.ParquetFile(source, pre_buffer=False, page_checksum_verification=True)
@@ -157,12 +238,9 @@ class DataFileReader:
         if file.key in self._checked:
             return
         digest = hashlib.sha256()
-        try:
-            with self._store.open(file.key) as source:
-                while piece := source.read(_HASH_BYTES):
-                    digest.update(piece)
-        except ObjectNotFound:
-            raise LogDamaged(self._domain, n, f"its data file {file.key} is missing") from None
+        with self._store.open(file.key) as source:
+            while piece := source.read(_HASH_BYTES):
+                digest.update(piece)
         if digest.hexdigest() != file.sha256:
             raise LogDamaged(self._domain, n, f"its data file {file.key} is altered or torn: another hash")
         self._checked.add(file.key)

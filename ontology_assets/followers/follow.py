@@ -48,6 +48,7 @@ class Timing:
     poll: float = POLL_SECONDS
     renew: float = RENEW_SECONDS
     ttl: float = TTL_SECONDS
+    handover: float = HANDOVER_SECONDS
 
 
 TIMING = Timing()
@@ -180,7 +181,7 @@ def follow(
                 return work.ended(StopReason.SUPERSEDED)
             if reason := reason_to_stop():
                 return work.ended(reason)
-            clock.sleep(HANDOVER_SECONDS)
+            clock.sleep(timing.handover)
             held = work.try_lease()
         led = True
         with held:

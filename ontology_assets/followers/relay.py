@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from ontology_assets.cloudevents import messages
 from ontology_assets.followers.sink import Parked
+from resources.errors import SpiceError
 from resources.topic.base import Topic
 
 
@@ -34,6 +35,14 @@ class Relay:
         position = self._producer.position()
         new = batch.slice(_count_at_or_below(batch, position))
         if new.num_rows:
+            first = new.column("position")[0].as_py()
+            if first != position + 1 and self._producer.epoch() == epoch:
+                raise SpiceError(
+                    "Events missing",
+                    f"the topic stands at event {position}, the batch begins with event {first}; nothing was published",
+                    where=self.name,
+                    status=500,
+                )
             last = new.column("position")[-1].as_py()
             self._producer.publish(messages(new), after=position, position=last, epoch=epoch)
 

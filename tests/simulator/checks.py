@@ -1,0 +1,268 @@
+"""The invariants of `reliability.md`, checked while a run goes on: at each record, each commit of a sink, each answer."""
+
+from typing import Any
+
+from tests.simulator.domain import ASSET, DOMAIN, TYPES, Command, amount_of, state_text
+from tests.simulator.machine import Process
+from tests.simulator.truth import Event, Fold, TrueRecord, Truth, Violation, again
+from tests.simulator.world import World
+
+PREFIX = f"log/{DOMAIN}/"
+
+
+class Checks:
+    """Knows what was asked and answered, and looks at everything that becomes visible."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.truth = Truth()
+        self.commands: dict[str, Command] = {}
+        self.acked: dict[int, tuple[Command, str]] = {}
+        self.sinks: dict[str, SinkSeen] = {}
+        self.read_up_to: dict[str, int] = {}
+        world.on_object = self.on_object
+        world.on_commit = self.on_commit
+
+    def offered(self, command: Command) -> None:
+        """This command is about to be tried; its events may appear from now on."""
+        for k in range(len(command.keys)):
+            if command.reuses is None:
+                self.commands.setdefault(command.event_id(k), command)
+
+    # The log
+
+    def on_object(self, key: str, data: bytes) -> None:
+        if not key.startswith(PREFIX):
+            return
+        try:
+            if int(key[len(PREFIX) :]) < len(self.truth.records):
+                raise Violation("I1 acked is for ever", f"{key} was written over")
+            record = self.truth.add(int(key[len(PREFIX) :]), data, self.world.objects)
+            self._as_asked(record)
+        except Violation as violation:
+            self.world.fail(violation)
+
+    def _as_asked(self, record: TrueRecord) -> None:
+        """I7, and that what is appended is what was asked, decided on the state that it follows."""
+        asked = {id(c): c for e in record.events if (c := self.commands.get(e.id)) is not None}.values()
+        ids = {event.id for event in record.events}
+        for command in asked:
+            missing = [k for k in range(len(command.keys)) if command.event_id(k) not in ids]
+            if missing:
+                raise Violation("I7 all or none", f"record {record.n} has a part of {command}")
+            for k, key in enumerate(command.keys):
+                self._one(command, key, self.truth.by_id[command.event_id(k)])
+        for event in record.events:
+            if event.type == "Asset":
+                self._load(record, event)
+            elif event.id not in self.commands and event.owner is None:
+                raise Violation("I4 one event per id", f"record {record.n}: event {event.id} was never asked for")
+
+    def _one(self, command: Command, key: str, event: Event) -> None:
+        before = self.truth.of(key)[event.sequence - 2].state if event.sequence > 1 else "null"
+        if command.expected is not None and event.sequence != command.expected + 1:
+            raise Violation(
+                "I5 one winner per expected_seq", f"{command} expected {command.expected}, became {event.sequence}"
+            )
+        wanted = {
+            "delete": "null",
+            "poison": state_text(key, f"poison {command.number}"),
+            "add": state_text(key, amount_of(before) + command.amount),
+        }.get(command.kind, state_text(key, command.amount))
+        if (event.key, event.state) != (key, wanted):
+            raise Violation(
+                "I5 decided on what it follows", f"{command} became {event.state} at {event.position}, not {wanted}"
+            )
+
+    def _load(self, record: TrueRecord, envelope: Event) -> None:
+        """A load changes what its partition has otherwise, deletes what it owned, touches nothing else."""
+        import json
+
+        properties = json.loads(envelope.state)["properties"]
+        command = self.commands[f"load {properties['data_version']}"]
+        owner = f"{ASSET}@{command.partition}"
+        before: dict[str, Event] = {}
+        for (kind, key), history in self.truth.heads.items():
+            earlier = [event for event in history if event.record < record.n]
+            if kind == "Box" and earlier:
+                before[key] = earlier[-1]
+        wanted = {}
+        for key, n in command.rows:
+            old = before.get(key)
+            if old is None or old.deleted or old.owner != owner or old.state != state_text(key, n):
+                wanted[key] = state_text(key, n)
+        brought = {key for key, _ in command.rows}
+        wanted |= {k: "null" for k, old in before.items() if old.owner == owner and not old.deleted and k not in brought}
+        found = {event.key: event.state for event in record.events if event.type == "Box"}
+        if found != wanted:
+            raise Violation(
+                "I24 a load equals a serial decision",
+                f"record {record.n}: {command} changed {sorted(found.items())}, should {sorted(wanted.items())}",
+            )
+
+    def lost(self) -> None:
+        """After a power cut: what is left is what counts, and all that was acknowledged must be in it."""
+        try:
+            self.truth = again(self.world.objects, PREFIX)
+            self.all_acked()
+        except Violation as violation:
+            self.world.fail(violation)
+
+    def all_acked(self) -> None:
+        """I1."""
+        for n, (command, sha) in self.acked.items():
+            if n >= len(self.truth.records) or self.truth.records[n].sha != sha:
+                raise Violation("I1 acked is for ever", f"{command} was acknowledged in record {n}, which is not there")
+
+    # Answers
+
+    def acknowledged(self, command: Command, commit: Any) -> None:
+        """The client was told that it is done, in this record."""
+        if commit.n >= len(self.truth.records):
+            raise Violation("I1 acked is there", f"{command} was acknowledged as record {commit.n}, which is not there")
+        record = self.truth.records[commit.n]
+        there = {event.id for event in record.events}
+        if command.kind == "load":
+            good = any(event.type == "Asset" and f'"{command.version}"' in event.state for event in record.events)
+        else:
+            good = all(command.event_id(k) in there for k in range(len(command.keys)))
+        if not good or (commit.first, commit.last) != (record.events[0].position, record.events[-1].position):
+            raise Violation("I1 acked is there", f"{command} was acknowledged as record {commit.n}, which is another's")
+        if command.record is not None and command.record != commit.n:
+            raise Violation("I6 a retry is one event", f"{command} was in record {command.record}, now in {commit.n}")
+        command.record = commit.n
+        self.acked[commit.n] = (command, record.sha)
+
+    def refused(self, command: Command, actual: int, invoked_at: int) -> None:
+        """The client was told that somebody else was first: that must be so, and its own event must not be there."""
+        key = command.keys[0]
+        history = self.truth.of(key)
+        at_invoke = sum(1 for event in history if event.position <= invoked_at)
+        if any(command.event_id(k) in self.truth.by_id for k in range(len(command.keys))):
+            raise Violation("I6 a retry is one event", f"{command} is in the log and was answered with a conflict")
+        if actual == command.expected or not at_invoke <= actual <= len(history):
+            raise Violation("I5 truthful conflict", f"{command} was told {key} is at {actual}, it is at {len(history)}")
+
+    def read(self, reader: str, key: str, found: list[tuple[int, str]], invoked_at: int) -> None:
+        """I8: a read of one aggregate is of some moment between its call and its answer, and never goes back."""
+        history = [(event.sequence, event.id) for event in self.truth.of(key)]
+        floor = max(sum(1 for e in self.truth.of(key) if e.position <= invoked_at), self.read_up_to.get(f"{reader} {key}", 0))
+        if found != history[: len(found)] or len(found) < floor:
+            raise Violation(
+                "I8 linearizable", f"a read of {key} gave {len(found)} events, {floor} were there when it was asked"
+            )
+        self.read_up_to[f"{reader} {key}"] = len(found)
+
+    def tail(self, found: list[tuple[int, str]], after: int, invoked_at: int) -> None:
+        """I8: a tail gives what was there when it was asked, in order, without a hole."""
+        wanted = [(event.position, event.id) for event in self.truth.events[after : after + len(found)]]
+        if found != wanted or after + len(found) < invoked_at:
+            raise Violation("I8 linearizable", f"a tail after {after} gave {len(found)} events of {invoked_at - after}")
+
+    # Sinks
+
+    def on_commit(self, file: str, connection: Any, process: Process) -> None:
+        if file not in ("topic", "search"):
+            return
+        seen = self.sinks.setdefault(file, SinkSeen())
+        try:
+            if file == "topic":
+                self._topic(seen, connection, process)
+            else:
+                self._search(seen, connection, process)
+        except Violation as violation:
+            self.world.fail(violation)
+
+    def _moved(self, name: str, seen: "SinkSeen", position: int, epoch: int, process: Process) -> None:
+        if position < seen.position:
+            raise Violation("I10 the position never goes back", f"{name} went from {seen.position} to {position}")
+        if position > self.truth.position:
+            raise Violation("I9 nothing before the log", f"{name} is at {position}, the log at {self.truth.position}")
+        if epoch < seen.epoch:
+            raise Violation("I12 epochs rise", f"{name} went from epoch {seen.epoch} to {epoch}")
+        if epoch > seen.epoch:
+            seen.epoch, seen.holder = epoch, process
+        elif position != seen.position and seen.holder is not process:
+            raise Violation(
+                "I12 an old epoch moves nothing",
+                f"{name} was moved to {position} by {process.name}, which does not hold epoch {epoch}",
+            )
+        seen.position = position
+
+    def _topic(self, seen: "SinkSeen", connection: Any, process: Process) -> None:
+        run = connection.plain().execute
+        row = run("SELECT position, epoch FROM producers").fetchone() or (0, 0)
+        count = run("SELECT count(*) FROM log").fetchone()[0]
+        if count != row[0]:
+            raise Violation("I9 topic = log prefix", f"the topic holds {count} messages at position {row[0]}")
+        new = run(
+            'SELECT ce_position, ce_id, key, ce_sequence FROM log WHERE "offset" >= ? ORDER BY "offset"', (seen.position,)
+        ).fetchall()
+        before = seen.position
+        self._moved("topic", seen, row[0], row[1], process)
+        wanted = [(e.position, e.id, e.key, e.sequence) for e in self.truth.events[before : row[0]]]
+        if new != wanted:
+            raise Violation("I11 order on the topic", f"after {before} it has {new[:3]}..., the log {wanted[:3]}...")
+
+    def _search(self, seen: "SinkSeen", connection: Any, process: Process) -> None:
+        run = connection.plain().execute
+        row = run("SELECT position, epoch FROM state").fetchone()
+        if row is None:
+            return
+        before = seen.position
+        self._moved("search", seen, row[0], row[1], process)
+        if row[0] != before or not seen.looked:
+            if row[0] < seen.fold.position:
+                seen.fold = Fold()
+            seen.fold.advance(self.truth.events[seen.fold.position : row[0]], TYPES)
+            seen.looked = True
+            compare(run, seen.fold)
+
+    def forget(self, name: str) -> None:
+        """The sink's file was deleted or went back in a power cut."""
+        self.sinks[name] = SinkSeen()
+
+
+class SinkSeen:
+    """What was last seen of a sink."""
+
+    def __init__(self) -> None:
+        self.position = self.epoch = 0
+        self.holder: Process | None = None
+        self.fold = Fold()
+        self.looked = False
+
+
+def compare(run: Any, fold: Fold) -> None:
+    """I14: the model's rows are the fold of the log up to its position; I17, I18 are parts of it."""
+    live: dict[tuple[str, str], tuple[int, int, str]] = {}
+    numbers = dict(run("SELECT no, type FROM types").fetchall())
+    for no, kind in numbers.items():
+        names = "id, sequence, position, " + ("l_on, p_id, p_n, p_name, p_shelf" if kind == "Box" else "NULL, p_id")
+        for row in run(f"SELECT {names} FROM t{no}").fetchall():
+            if (kind, row[0]) in live:
+                raise Violation("I15 one effect", f"{row[0]} is there twice")
+            live[kind, row[0]] = (row[1], row[2], _document(row))
+    gone = {(numbers[no], key): at for no, key, at in run("SELECT no, id, position FROM gone").fetchall()}
+    parked = {
+        (kind, key): (at, waiting)
+        for kind, key, at, waiting in run("SELECT type, id, position, waiting FROM parked").fetchall()
+    }
+    for invariant, found, wanted in (
+        ("I17 a delete is not undone", gone, fold.gone),
+        ("I18 parked is what has to be", parked, fold.parked),
+        ("I14 state = fold of the log", live, fold.live),
+    ):
+        if found != wanted:
+            differing = sorted(k for k in {*found, *wanted} if found.get(k) != wanted.get(k))[:2]
+            detail = "; ".join(f"{k}: {found.get(k)} instead of {wanted.get(k)}" for k in differing)
+            raise Violation(invariant, f"at {fold.position}: {detail}")
+
+
+def _document(row: tuple[Any, ...]) -> str:
+    from tests.simulator.truth import text_of
+
+    if row[3] is None and len(row) == 5:
+        return text_of({"links": {}, "properties": {"id": row[4]}})
+    properties = {"id": row[4], "n": row[5], "name": row[6], "shelf": row[7]}
+    return text_of({"links": {"on": [row[3]]}, "properties": properties})

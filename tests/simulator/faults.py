@@ -1,0 +1,177 @@
+"""What goes wrong in a run, and when: decided by the seed alone, counted by name.
+
+A seed chooses which kinds of fault there are and how often, and a few crash points that it aims at; on top of that any
+port call may be the last one of its process.
+"""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from random import Random
+
+PUT_FAULTS = {
+    "put: lost before": "the request never reached the store; the client gets a time-out",
+    "put: reply lost": "done, and the client gets a reset",
+    "put: unknown, done": "done, the store answers 'unknown'",
+    "put: unknown, not done": "not done, the store answers 'unknown'",
+    "put: repeated by the library": "done, a library that repeats requests answers 'exists'",
+    "put: late": "the client gives up, the write lands later",
+    "put: slow": "takes longer than the client's patience would be for a reply",
+}
+STORE_FAULTS = {
+    **PUT_FAULTS,
+    "get: fails": "a read gets a reset",
+    "data: reply lost": "a data file is written, the client gets a reset",
+    "list: stale": "a list lacks objects that were made while it was read",
+}
+SQL_FAULTS = {
+    "sql: reply of commit lost": "committed, the client gets an error",
+    "sql: commit fails": "not committed, the transaction is left open",
+    "sql: part of a batch": "a statement over many rows fails in the middle",
+    "sql: read fails": "a statement fails",
+}
+DELIVERY_FAULTS = {
+    "delivery: duplicate": "a batch of events reaches the sink again",
+    "delivery: overlap": "a batch comes again as a part of a larger one",
+    "delivery: out of order": "a later batch reaches the sink before an earlier one",
+}
+PROCESS_FAULTS = {
+    "process: killed": "kill -9 at any port call",
+    "process: paused": "stopped and resumed",
+    "process: zombie": "stopped past its lease and resumed",
+    "process: double start": "a second follower of the same sink",
+    "clock: step forward": "the wall clock of all jumps ahead",
+    "clock: step back": "the wall clock of all jumps back",
+    "clock: skew": "one process's wall clock is off",
+}
+POWER_FAULTS = {
+    "power cut": "everything dies; what was not synced may be gone",
+    "power cut: object lost": "an object that was seen, but not synced, is gone",
+    "power cut: transactions lost": "a file of synchronous=NORMAL goes back to an earlier commit",
+}
+FILE_FAULTS = {
+    "file: read model deleted": "search.sqlite is deleted by hand",
+    "file: heads deleted": "a heads file is deleted by hand",
+}
+LAKE_FAULTS = {
+    "lake: conflict": "another writer commits to the sealed table first",
+    "lake: reply of commit lost": "the sealed rows are there, the writer gets an error",
+}
+DAMAGE_FAULTS = {
+    "damage: empty": "a record is cut to nothing",
+    "damage: torn": "a record is cut short",
+    "damage: bit": "one bit of a record flips",
+    "damage: missing": "a record is deleted",
+    "damage: foreign": "a record of another log lies in the place of one",
+    "damage: data file": "one bit of a data file flips",
+}
+CONTENT_FAULTS = {
+    "content: poison": "an event that the ontology can't hold",
+    "content: id with other content": "an event id that is there, with other content",
+    "content: repeated command": "a command that was answered comes again, in another process",
+}
+KINDS = {
+    **STORE_FAULTS,
+    **SQL_FAULTS,
+    **DELIVERY_FAULTS,
+    **PROCESS_FAULTS,
+    **POWER_FAULTS,
+    **FILE_FAULTS,
+    **LAKE_FAULTS,
+    **DAMAGE_FAULTS,
+    **CONTENT_FAULTS,
+}
+"""Every fault kind in scope. Each must be hit in every run of 2,000 seeds, see test_simulator.py."""
+
+_HEADS = (
+    "before begin heads",
+    "in transaction heads",
+    "before commit heads",
+    "after commit heads",
+)
+_LEASE = (
+    "before write registry",
+    "after write registry",
+)
+
+
+def _points(role: str, *names: str) -> list[str]:
+    return [f"{role}: {name}" for name in names]
+
+
+CRASH_POINTS = (
+    *_points(
+        "append",
+        "before get record",
+        "before read heads",
+        *_HEADS,
+        "before put data",
+        "after put data",
+        "before put record",
+        "linked put record",
+        "after put record",
+        "before ack",
+        "after ack",
+    ),
+    *_points(
+        "relay",
+        *_LEASE,
+        "before get record",
+        "before read topic",
+        "before begin topic",
+        "in transaction topic",
+        "before commit topic",
+        "after commit topic",
+    ),
+    *_points(
+        "search",
+        *_LEASE,
+        "before get record",
+        "before read search",
+        "before begin search",
+        "in transaction search",
+        "before commit search",
+        "after commit search",
+    ),
+    *_points("seal", "before get record", "half of files", "before commit lake", "after commit lake"),
+)
+"""Every named crash point: role, place, port call."""
+
+
+@dataclass
+class Faults:
+    """The faults of one run."""
+
+    random: Random
+    on: bool = True
+    hit: Counter[str] = field(default_factory=Counter)
+    crashed_at: Counter[str] = field(default_factory=Counter)
+
+    def __post_init__(self) -> None:
+        r = self.random
+        self.rates = {kind: 10 ** r.uniform(-2.3, -0.7) for kind in sorted(KINDS) if r.random() < 0.4}
+        self.crash_rate = r.choice([0.0, 0.0005, 0.002, 0.005])
+        self.pause_rate = r.choice([0.0, 0.0, 0.001, 0.003])
+        self.aimed = {point: 1 + int(r.expovariate(0.5)) for point in r.sample(CRASH_POINTS, 4)}
+        self.power_cut = r.random() < 0.25
+
+    def draw(self, kinds: tuple[str, ...]) -> str | None:
+        """One of these kinds, or None; most times None."""
+        if not self.on:
+            return None
+        for kind in kinds:
+            rate = self.rates.get(kind)
+            if rate is not None and self.random.random() < rate:
+                self.hit[kind] += 1
+                return kind
+        return None
+
+    def crashes(self, point: str) -> bool:
+        """Whether the process dies here."""
+        if not self.on:
+            return False
+        left = self.aimed.get(point)
+        if left is not None:
+            self.aimed[point] = left - 1
+            if left == 1:
+                return True
+        return self.crash_rate > 0 and self.random.random() < self.crash_rate

@@ -1,0 +1,134 @@
+"""One run: a seed, faults, calm, and all checks. The same seed gives the same trace."""
+
+import shutil
+import tempfile
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+from tests.simulator.checks import Checks
+from tests.simulator.store import SimStore
+from tests.simulator.truth import Violation
+from tests.simulator.workload import Workload
+from tests.simulator.world import World
+
+STEPS_WITH_FAULTS = 900
+CALM_STEPS = 12_000
+"""Port calls after the last fault within which everything must be done."""
+LAST_STEPS = 60
+
+
+@dataclass(frozen=True)
+class Run:
+    """What came of a seed."""
+
+    seed: int
+    steps: int
+    violation: Violation | None
+    trace: str
+    hit: Counter[str]
+    crashed_at: Counter[str]
+    calm_steps: int
+    records: int
+
+    @property
+    def ok(self) -> bool:
+        return self.violation is None
+
+    def report(self) -> str:
+        """For people: what failed, the last steps, how to see it again."""
+        last = "\n".join(self.trace.splitlines()[-LAST_STEPS:])
+        return (
+            f"{last}\n\nseed {self.seed}: {self.violation} (step {self.steps})\n"
+            f"again: spice simulate --seed {self.seed}"
+        )
+
+
+def run_seed(seed: int, store: type[SimStore] = SimStore) -> Run:
+    """Run one seed in a folder of its own."""
+    folder = Path(tempfile.mkdtemp(prefix="spice-sim-", dir=_memory()))
+    world = World(seed, folder)
+    violation: Violation | None = None
+    calm_steps, checks = 0, Checks(world)
+    try:
+        with _seeded_ids(seed):
+            try:
+                workload = Workload(world, checks, store)
+                world.run(lambda: world.steps >= STEPS_WITH_FAULTS)
+                calm_steps = _calm(world, checks, workload)
+            except Violation as found:
+                violation = found
+            finally:
+                world.end()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    trace = "\n".join(f"{at:10.4f} {who:14} {what}" for at, who, what in world.trace)
+    return Run(
+        seed,
+        world.steps,
+        violation,
+        trace,
+        world.faults.hit,
+        world.faults.crashed_at,
+        calm_steps,
+        len(checks.truth.records),
+    )
+
+
+def _calm(world: World, checks: Checks, workload: Workload) -> int:
+    """No more faults: everything asked is answered and every sink gets to the end, in a bounded number of steps."""
+    world.note("the faults stop")
+    world.faults.on, world.calm = False, True
+    world.skew = 0.0
+    world.skews.clear()
+    for actor in world.actors:
+        actor.process.paused_until = min(actor.process.paused_until, world.now)
+    started = world.steps
+
+    def done() -> bool:
+        return world.steps - started > CALM_STEPS or (
+            not workload.unsettled
+            and all(
+                name in checks.sinks and checks.sinks[name].position == checks.truth.position
+                for name in ("topic", "search")
+            )
+        )
+
+    world.run(done)
+    steps = world.steps - started
+    if steps > CALM_STEPS:
+        where = {name: seen.position for name, seen in checks.sinks.items()}
+        left = [str(command) for queue in workload.queues for command in queue]
+        raise Violation(
+            "I13 lag 0 when faults stop", f"after {steps} steps the log is at {checks.truth.position}, {where}; {left}"
+        )
+    checks.all_acked()
+    return steps
+
+
+@contextmanager
+def _seeded_ids(seed: int) -> Iterator[None]:
+    """`uuid4` from the seed: ids are in the records' bytes, and so in their chain."""
+    random, real = Random(~seed), uuid.uuid4
+
+    def uuid4() -> uuid.UUID:
+        return uuid.UUID(int=random.getrandbits(128), version=4)
+
+    uuid.uuid4 = uuid4
+    try:
+        yield
+    finally:
+        uuid.uuid4 = real
+
+
+def _memory() -> str | None:
+    """Files of a run are small and short-lived: in memory where the system has such a folder."""
+    shared = Path("/dev/shm")
+    return str(shared) if shared.is_dir() else None
+
+
+Runner = Callable[[int], Run]

@@ -1,0 +1,290 @@
+"""Who is at work in a run: clients that append, followers of each sink, a sealer, readers. Each is a process that a
+supervisor starts again when it ends, as the keeper does."""
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from ontology_assets.events.errors import EventIdReused, OutcomeUnknown
+from ontology_assets.events.heads import Heads
+from ontology_assets.events.log import EventLog
+from ontology_assets.followers.follow import Timing, catch_up, follow
+from ontology_assets.followers.relay import Relay
+from ontology_assets.followers.sink import Sink
+from ontology_assets.projections.search import words_of
+from ontology_assets.projections.sinks import ProjectionSink
+from resources.errors import SpiceError
+from resources.read_model.sqlite_search import SEARCH
+from resources.read_model.sqlite_writer import SqliteWriter
+from resources.registry.base import RegistryUnavailable
+from resources.registry.sql import SqliteRegistry
+from resources.topic.sqlite import SqliteTopic
+from tests.simulator.checks import Checks
+from tests.simulator.clock import SimClock, SimProcesses
+from tests.simulator.domain import DOMAIN, LAYOUT, Command, Conflict, decision
+from tests.simulator.machine import Process
+from tests.simulator.sql import connections_of
+from tests.simulator.store import SimStore
+from tests.simulator.truth import Violation
+from tests.simulator.world import World
+
+EXPECTED = (OSError, sqlite3.OperationalError, RegistryUnavailable, OutcomeUnknown)
+"""What a fault may look like to who asked. Anything else is a bug."""
+PATIENCE_S = 2.0
+TIMING = Timing(poll=0.3, renew=0.8, ttl=4.0, handover=0.4)
+
+
+@dataclass
+class Workload:
+    """The processes of a run, and what is left to do."""
+
+    world: World
+    checks: Checks
+    store: type[SimStore] = SimStore
+    queues: list[list[Command]] = field(default_factory=list)
+    sealed: Any = None
+
+    def __post_init__(self) -> None:
+        r = self.world.random
+        self.connections = connections_of(self.world)
+        self.batch_rows = r.choice([1, 2, 5, 16, 64])
+        self.shared_heads = r.random() < 0.3
+        clients = r.randint(2, 4)
+        self.queues = [[] for _ in range(clients)]
+        self._wishes(r.randint(10, 24), clients)
+        self.world.on_end = self.ended
+        for k in range(clients):
+            self.begin("append", f"client-{k}", r.uniform(0, 0.2))
+        for sink in ("relay", "search"):
+            self.begin(sink, f"{sink}-a", r.uniform(0, 1.0))
+            if self.world.faults.draw(("process: double start",)) or r.random() < 0.3:
+                self.world.faults.hit["process: double start"] += 1
+                self.begin(sink, f"{sink}-b", r.uniform(0, 10.0))
+        self.begin("read", "reader", r.uniform(0, 1.0))
+
+    def _wishes(self, count: int, clients: int) -> None:
+        r = self.world.random
+        keys = [f"b{k}" for k in range(r.randint(2, 5))]
+        for number in range(count):
+            kind = r.choices(["set", "add", "expect", "pair", "delete", "poison"], [4, 4, 4, 2, 2, 0.6])[0]
+            command = Command(number, "set" if kind in ("expect", "pair") else kind, (r.choice(keys),), r.randint(1, 99))
+            if kind == "pair":
+                command.keys = tuple(r.sample(keys, 2))
+            if kind == "expect":
+                command.expected = r.randint(0, 3)
+            if kind == "poison":
+                command.keys = (f"x{r.randint(0, 1)}",) if r.random() < 0.7 else command.keys
+            self.queues[r.randrange(clients)].append(command)
+        for partition in ("p1", "p2")[: r.randint(0, 2)]:
+            queue = r.randrange(clients)
+            for _ in range(r.randint(1, 3)):
+                number += 1
+                rows = tuple((f"c{k}", r.randint(1, 9)) for k in sorted(r.sample(range(6), r.randint(0, 5))))
+                at = r.randint(0, len(self.queues[queue]))
+                later = [k for k, c in enumerate(self.queues[queue]) if c.partition == partition]
+                command = Command(number, "load", (), rows=rows, partition=partition)
+                self.queues[queue].insert(max([at, *(k + 1 for k in later)]), command)
+
+    # Processes
+
+    def begin(self, role: str, name: str, after: float) -> None:
+        def start() -> None:
+            process = Process(role, name)
+            work = {"append": self.client, "relay": self.follower, "search": self.follower, "read": self.reader}[role]
+            self.world.start(process, lambda: work(process))
+
+        self.world.later(after, start)
+
+    def ended(self, process: Process) -> None:
+        """The supervisor: looks at why, and starts it again."""
+        fault = process.fault
+        if fault is not None and not isinstance(fault, EXPECTED):
+            self.world.fail(fault if isinstance(fault, Violation) else unexpected(process, fault))
+        self.begin(process.role, process.name, self.world.random.uniform(0.05, 2.0))
+
+    def log(self, process: Process) -> EventLog:
+        clock = SimClock(self.world, process)
+        return EventLog(
+            self.store(self.world), DOMAIN, clock=clock.now, patience_s=PATIENCE_S, sleep=self.world.sleep
+        )
+
+    def heads(self, process: Process, log: EventLog) -> Heads:
+        name = "heads-shared" if self.shared_heads else f"heads-{process.name}"
+        return Heads(self.world.folder / f"{name}.sqlite", log, factory=self.connections)
+
+    def sink(self, role: str, process: Process, log: EventLog) -> Sink:
+        clock = SimClock(self.world, process)
+        if role == "relay":
+            topic = SqliteTopic(self.world.folder / "topic.sqlite", now=clock.now, factory=self.connections)
+            return Relay(topic, DOMAIN)
+        writer = SqliteWriter(
+            self.world.folder / "search.sqlite", LAYOUT, SEARCH, now=clock.now, factory=self.connections
+        )
+        return ProjectionSink("search", writer, LAYOUT, words_of, log)
+
+    # Clients
+
+    def client(self, process: Process) -> None:
+        world, r = self.world, self.world.random
+        queue = self.queues[int(process.name.rpartition("-")[2])]
+        log = self.log(process)
+        heads = self.heads(process, log)
+        while True:
+            if not queue:
+                world.sleep(0.5)
+                continue
+            command = queue[0]
+            world.sleep(r.expovariate(4.0))
+            if self.attempt(log, heads, command):
+                command.settled = True
+                queue.remove(command)
+                self.follow_up(command)
+            elif command.kind != "load" and r.random() < 0.4:
+                queue.remove(command)  # asked again in another process
+                self.queues[r.randrange(len(self.queues))].append(command)
+
+    def attempt(self, log: EventLog, heads: Heads, command: Command) -> bool:
+        """Whether the client has its answer."""
+        world, checks = self.world, self.checks
+        checks.offered(command)
+        invoked_at = checks.truth.position
+        world.note(f"asks for {command}")
+        try:
+            commit = log.append(heads, decision(command, log.states))
+        except Conflict as conflict:
+            checks.refused(command, conflict.actual, invoked_at)
+            world.note(f"{command}: conflict, it is at {conflict.actual}")
+            return True
+        except EventIdReused:
+            if command.reuses is None:
+                raise
+            world.note(f"{command}: refused, the id is taken")
+            return True
+        except EXPECTED as fault:
+            world.note(f"{command}: {type(fault).__name__}, asked again later")
+            return False
+        if command.reuses is not None:
+            raise Violation("I4 same id, other content", f"{command} was accepted under an id that is taken")
+        if commit is None:
+            if command.kind != "load":
+                raise Violation("I1 acked is there", f"{command} was answered with nothing")
+            return True
+        world.point("before", "ack")
+        checks.acknowledged(command, commit)
+        world.note(f"{command}: record {commit.n}{', there already' if commit.already else ''}")
+        world.point("after", "ack")
+        return True
+
+    def follow_up(self, command: Command) -> None:
+        """Answered commands come again, and their ids with other content."""
+        world, r = self.world, self.world.random
+        if command.kind == "load" or command.reuses is not None or command.record is None:
+            return
+        if world.faults.draw(("content: repeated command",)):
+            self.queues[r.randrange(len(self.queues))].append(command)
+        if world.faults.draw(("content: id with other content",)):
+            other = Command(1000 + command.number, "set", command.keys, 100 + command.number, reuses=command)
+            self.queues[r.randrange(len(self.queues))].append(other)
+
+    @property
+    def unsettled(self) -> bool:
+        return any(self.queues)
+
+    # Followers and readers
+
+    def follower(self, process: Process) -> None:
+        world, r = self.world, self.world.random
+        clock = SimClock(world, process)
+        log = self.log(process)
+        sink = Delivery(world, self.sink(process.role, process, log))
+        registry = SqliteRegistry(
+            world.folder / "registry.sqlite",
+            now=clock.now,
+            processes=SimProcesses(world, process),
+            factory=self.connections,
+        )
+        process.closing.append(registry.close)
+        if r.random() < 0.15:
+            catch_up(
+                log, sink, registry, owner=process.name, batch_rows=self.batch_rows, timing=TIMING, clock=clock,
+                timeout=600.0,
+            )
+            return
+        follow(
+            log,
+            sink,
+            registry,
+            owner=process.name,
+            until=world.now + r.uniform(5, 60),
+            batch_rows=self.batch_rows,
+            timing=TIMING,
+            clock=clock,
+        )
+
+    def reader(self, process: Process) -> None:
+        world, r, checks = self.world, self.world.random, self.checks
+        log = self.log(process)
+        heads = self.heads(process, log)
+        while True:
+            world.sleep(r.expovariate(1.0))
+            truth = checks.truth
+            invoked_at, key, how = truth.position, f"b{r.randint(0, 3)}", r.random()
+            try:
+                if how < 0.6:
+                    found = log.aggregate("Box", key, heads=heads if how < 0.3 else None)
+                    pairs = list(zip(found["sequence_number"].to_pylist(), found["event_id"].to_pylist(), strict=True))
+                    checks.read(process.name, key, pairs, invoked_at)
+                else:
+                    after = r.randint(0, invoked_at)
+                    rows = [row for batch in log.events(after, self.batch_rows) for row in batch.to_pylist()]
+                    checks.tail([(row["position"], row["event_id"]) for row in rows], after, invoked_at)
+            except EXPECTED as fault:
+                world.note(f"read: {type(fault).__name__}")
+
+
+class Delivery:
+    """What may happen between the loop and a sink on another machine: the same again, more than asked, later first."""
+
+    def __init__(self, world: World, inner: Sink) -> None:
+        self._world, self._inner = world, inner
+        self._last: pa.RecordBatch | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    def apply(self, batch: pa.RecordBatch, epoch: int) -> None:
+        faults = self._world.faults
+        fault = faults.draw(("delivery: duplicate", "delivery: overlap", "delivery: out of order"))
+        if fault is not None:
+            self._world.note(fault)
+        if fault == "delivery: overlap" and self._last is not None:
+            batch = pa.concat_batches([self._last, batch])
+        if fault == "delivery: out of order" and batch.num_rows > 1:
+            try:
+                self._inner.apply(batch.slice(1), epoch)
+            except SpiceError as refusal:
+                if refusal.title != "Events missing":
+                    raise
+        self._inner.apply(batch, epoch)
+        if fault == "delivery: duplicate":
+            self._inner.apply(batch, epoch)
+        self._last = batch
+
+
+def unexpected(process: Process, fault: BaseException) -> Violation:
+    """A process that ended for a reason that no fault explains."""
+    found = Violation("no unexplained failure", f"{process.name} ended with {type(fault).__name__}: {fault}")
+    found.__cause__ = fault
+    return found
+
+
+def paths(folder: Path, stem: str) -> Iterator[Path]:
+    for suffix in ("", "-wal", "-shm"):
+        yield folder / f"{stem}.sqlite{suffix}"
+
+
+Work = Callable[[Process], None]

@@ -1,0 +1,60 @@
+"""The world of one run: the machine with its faults, what is below the ports, and what is true."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tests.simulator.faults import CRASH_POINTS, Faults
+from tests.simulator.machine import Killed, Machine, Process
+
+_NAMED = frozenset(CRASH_POINTS)
+LONGEST_PAUSE_S = 12.0
+
+
+class World(Machine):
+    """What every simulated port holds on to."""
+
+    def __init__(self, seed: int, folder: Path) -> None:
+        super().__init__(seed)
+        self.seed, self.folder = seed, folder
+        self.faults = Faults(self.random)
+        self.objects: dict[str, Any] = {}
+        self.skew = 0.0
+        self.skews: dict[str, float] = {}
+        self.calm = False
+        """The faults have stopped."""
+        self.on_commit: Callable[[str, Any, Process], None] = lambda *_: None
+        self.on_object: Callable[[str, bytes], None] = lambda *_: None
+        self.images: dict[str, list[bytes]] = {}
+
+    def point(self, where: str, call: str, *, turn: float | None = None) -> None:
+        """A port call of the present actor is about to be done (or was done): here it may lose its turn, or die."""
+        actor = self.actor
+        if actor is None:
+            return
+        process = actor.process
+        if process.dead:
+            raise Killed
+        self.steps += 1
+        self.now += self.random.random() * 0.002
+        self.trace.append((self.now, actor.name, f"{where} {call}"))
+        if self.faults.on:
+            name = f"{process.role}: {where} {call}"
+            if self.faults.crashes(name):
+                if name in _NAMED:
+                    self.faults.crashed_at[name] += 1
+                self.faults.hit["process: killed"] += 1
+                self.kill(process, name)
+                raise Killed
+            if self.faults.pause_rate and self.random.random() < self.faults.pause_rate:
+                self._pause(process)
+        if self.random.random() < (self.turn_rate if turn is None else turn) or process.paused_until > self.now:
+            self.yield_turn()
+
+    def _pause(self, process: Process) -> None:
+        seconds = self.random.uniform(0.2, LONGEST_PAUSE_S)
+        process.paused_until = self.now + seconds
+        self.faults.hit["process: paused"] += 1
+        if process.holds_lease and seconds > 4.0:
+            self.faults.hit["process: zombie"] += 1
+        self.note(f"PAUSED {process.name} for {seconds:.1f} s")
