@@ -11,6 +11,8 @@ import numpy as np
 from transforms.text_hash import Hashes
 
 ALL = 1 << 64
+FEW = 1 << 16
+"""Below this many, what comes is only gathered."""
 
 
 class DistinctValues:
@@ -18,19 +20,32 @@ class DistinctValues:
 
     def __init__(self, bound: int) -> None:
         self.bound = bound
-        self.limit = ALL
-        """Values whose hash is below this are all here."""
-        self.hashes: Hashes = np.empty(0, np.uint64)
+        self._limit = ALL
+        self._settled: Hashes = np.empty(0, np.uint64)
+        self._pending: list[Hashes] = []
+        self._waiting = 0
 
     def add(self, hashes: Hashes) -> None:
-        if self.limit < ALL:
-            hashes = hashes[hashes < np.uint64(self.limit)]
+        if self._limit < ALL:
+            hashes = hashes[hashes < np.uint64(self._limit)]
         if not len(hashes):
             return
-        self.hashes = np.union1d(self.hashes, hashes)
-        if len(self.hashes) > self.bound:
-            self.limit = int(self.hashes[self.bound])
-            self.hashes = self.hashes[: self.bound].copy()
+        self._pending.append(hashes)
+        self._waiting += len(hashes)
+        if self._waiting > max(len(self._settled), FEW):
+            self._settle()
+
+    @property
+    def hashes(self) -> Hashes:
+        """Those that are kept, in order."""
+        self._settle()
+        return self._settled
+
+    @property
+    def limit(self) -> int:
+        """Values whose hash is below this are all kept."""
+        self._settle()
+        return self._limit
 
     @property
     def exact(self) -> bool:
@@ -39,13 +54,24 @@ class DistinctValues:
     @property
     def count(self) -> int:
         """How many there are; an estimate where not all are kept (within 1 % for 10,000 kept)."""
-        return len(self.hashes) if self.exact else round(len(self.hashes) * ALL / self.limit)
+        return len(self.hashes) if self.limit == ALL else round(len(self.hashes) * ALL / self.limit)
 
     def found_in(self, other: "DistinctValues") -> tuple[int, int]:
         """How many values of this column the other one has, and of how many (those that both would have kept)."""
         limit = min(self.limit, other.limit)
         mine = self.hashes if limit == ALL else self.hashes[self.hashes < np.uint64(limit)]
         return int(np.isin(mine, other.hashes, assume_unique=True).sum()), len(mine)
+
+    def _settle(self) -> None:
+        if not self._pending:
+            return
+        together = np.sort(np.concatenate([self._settled, *self._pending]))
+        self._pending, self._waiting = [], 0
+        new = np.concatenate([[True], together[1:] != together[:-1]])
+        self._settled = together[new]
+        if len(self._settled) > self.bound:
+            self._limit = int(self._settled[self.bound])
+            self._settled = self._settled[: self.bound].copy()
 
 
 class Uniqueness:
@@ -70,7 +96,7 @@ class Uniqueness:
         hashes = self._looked_at(hashes)
         self._pending.append(hashes)
         self._waiting += len(hashes)
-        if self._waiting > max(len(self._settled), 1 << 16):
+        if self._waiting > max(len(self._settled), FEW):
             self.settle()
 
     def repeated(self) -> None:

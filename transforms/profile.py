@@ -21,7 +21,7 @@ MARKERS = (
 """Texts that often stand where a value is missing. One of them means "no value" where all else in a column is of a type
 that it is not."""
 EVERY_MARKER = pa.array(["", *MARKERS], pa.string())
-DISTINCT_BUDGET, UNIQUE_BUDGET = 1 << 23, 1 << 24
+DISTINCT_BUDGET, UNIQUE_BUDGET = 1 << 22, 1 << 23
 """Hashes kept of one table, of 8 bytes each: of all its columns' different values, and for the search for keys."""
 DAY_LENGTH = 10
 WORDS = r"\S\s+\S|^\PN*(\p{Ll}{3}|\p{Lo}{2})\PN*$"

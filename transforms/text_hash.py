@@ -15,7 +15,7 @@ import pyarrow as pa
 Hashes: TypeAlias = npt.NDArray[np.uint64]
 BASE = 0x9E3779B97F4A7C15
 """Odd, so that it has an inverse modulo 2^64."""
-SLICE_BYTES = 1 << 20
+SLICE_BYTES = 1 << 16
 """Texts are hashed in pieces of about this size: eight times that is what the running sums take."""
 
 

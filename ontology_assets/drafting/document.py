@@ -6,16 +6,15 @@ from ontology_assets.drafting.dataset_text import dataset_text
 from ontology_assets.drafting.draft import Draft, DraftedType
 from ontology_assets.drafting.names import label_of
 from ontology_assets.drafting.type_text import mapping_text, object_type_text
-from ontology_assets.drafting.yaml_text import label
+from ontology_assets.drafting.yaml_text import label, scalar
 
 HEAD = """\
 # The first definition of this domain, drafted by `spice init` from the files below. It is yours: edit it.
-# docs/definitions.md describes every field, docs/tutorial.md shows edits. After a change:
-#   spice defs check
-#   spice run --domain {domain}
+# docs/definitions.md describes every field, docs/tutorial.md shows edits. After a change: `spice defs check`, then
+# `spice run --domain {domain}`.
 # Labels may be given in any language beside `en`, for example {{en: Book, ko: 책}}.
 spice: 1
-domain: {domain}
+domain: {name}
 label: {label}
 # owners: ["team:yours"]
 timezone: UTC  # of dates, and of times without a zone; for example Europe/Paris, Asia/Seoul
@@ -37,6 +36,7 @@ def domain_document(draft: Draft) -> str:
     datasets = [line for one in draft.types for line in dataset_text(one, draft.ragged.get(one.table.dataset, (0, 0)))]
     return HEAD.format(
         domain=draft.domain,
+        name=scalar(draft.domain),
         label=label(label_of(draft.domain)),
         datasets="\n".join(datasets),
         types=_section(draft, "object_types", object_type_text),

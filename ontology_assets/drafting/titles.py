@@ -5,6 +5,7 @@ from ontology_assets.drafting.tables import SourceTable
 from transforms.profile import ColumnProfile
 
 TITLE_WORDS = ("name", "title", "label", "subject", "designation")
+MOSTLY = 0.9
 HANGUL_TITLE_ENDINGS = ("이름", "제목", "명칭", "성명", "명")
 
 
@@ -14,7 +15,7 @@ def title_of(table: SourceTable, key: tuple[str, ...]) -> str:
     texts.sort(key=lambda column: column.nullable)
 
     def has_own_words(column: ColumnProfile) -> bool:
-        return column.worded and column.distinct.count * 2 > table.profile.rows
+        return column.worded and column.distinct.count >= MOSTLY * table.profile.rows
 
     for test in (_is_title, _ends_like_a_title, has_own_words):
         found = next((column.name for column in texts if test(column)), None)

@@ -5,7 +5,7 @@ from ontology_assets.drafting.draft import DraftedLink, DraftedType
 from ontology_assets.drafting.keys import MOST_IN_PAIRS
 from ontology_assets.drafting.links import FoundLink
 from ontology_assets.drafting.names import label_of
-from ontology_assets.drafting.yaml_text import label, remark, scalar
+from ontology_assets.drafting.yaml_text import label, listed, remark, scalar
 
 MOST_OTHERS = 5
 MOST_REMARKS = 3
@@ -16,8 +16,8 @@ def object_type_text(one: DraftedType) -> list[str]:
     names, table = one.table.names, one.table
     lines = [f"  {table.type_name}:"]
     lines += [line for text in _why_key(one) for line in remark(4, text)]
-    lines.append(f"    key: [{', '.join(names[column] for column in one.key.columns) or '?'}]")
-    lines.append(f"    title: {names[one.title]}")
+    lines.append(f"    key: {listed(names[column] for column in one.key.columns) if one.key.columns else '[?]'}")
+    lines.append(f"    title: {scalar(names[one.title])}")
     korean = label_of(table.stem)
     lines.append(f"    label: {label(korean if 'ko' in korean else label_of(table.noun))}")
     lines.append("    properties:")
@@ -74,9 +74,9 @@ def _link(link: DraftedLink) -> list[str]:
     return [
         *remark(6, _measured(link.evidence, link.by, link.to)),
         f"      {link.name}:",
-        f"        to: {link.to}",
-        f"        by: [{', '.join(link.by)}]",
-        f"        inverse: {link.inverse}",
+        f"        to: {scalar(link.to)}",
+        f"        by: {listed(link.by)}",
+        f"        inverse: {scalar(link.inverse)}",
         f"        cardinality: {link.cardinality}",
         "        dangling: keep_and_report  # or fail: then a value that is no key there stops the run",
         f"        label: {label(label_of(link.name))}",
