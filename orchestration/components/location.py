@@ -9,6 +9,7 @@ from orchestration.components.common import about, key_of
 from orchestration.components.lineage import lineage_metadata
 from orchestration.components.live_projections import live_projections
 from orchestration.sensors.keeper import follower_definitions
+from orchestration.sensors.topic_observation import topic_observation
 
 
 def location_definitions(domains: Sequence[Domain]) -> dg.Definitions:
@@ -24,10 +25,10 @@ def location_definitions(domains: Sequence[Domain]) -> dg.Definitions:
         description=about(
             "Every event as a CloudEvent, in the log's order, for programs that subscribe.",
             comes_from="the event logs of all domains. The relay (job `follow_topic`, kept running by the sensor "
-            "`follower_keeper`) keeps it flowing; no run materializes it.",
+            "`follower_keeper`) keeps it flowing; no run materializes it. `topic_observer` says how far it is.",
             when_red="it has no check of its own: a red run of `follow_topic` says why, and `spice projection status` "
             "how far it is.",
         ),
     )
     assets = dg.Definitions(assets=[topic, live_projections(domains)])
-    return dg.Definitions.merge(assets, follower_definitions(domains))
+    return dg.Definitions.merge(assets, follower_definitions(domains), topic_observation(domains))
