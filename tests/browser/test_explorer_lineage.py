@@ -73,7 +73,9 @@ def test_a_chosen_column_leaves_only_what_is_behind_and_ahead_of_it(page: Page, 
     dim = page.locator("g.card.dim")
     # The other columns of the file that the designator is not made of by this way, and the carrier.
     names = dim.evaluate_all("(cards) => cards.map((card) => card.dataset.id)")
-    assert {"file/flights#carrier", "raw/flights#carrier", "clean/flights#carrier", "clean/flights#origin"} <= set(names)
+    assert {"file/flights#carrier", "raw/flights#carrier", "clean/flights#carrier", "clean/flights#origin"} <= set(
+        names
+    )
     assert not {"file/flights#flight", "ontology/flight/objects#designator", "topic#x"} & set(names)
     shown = {(row[0], row[2]) for row in edges_shown(page)}
     assert ("file/flights#flight", "raw/flights#flight") in shown

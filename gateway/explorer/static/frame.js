@@ -33,7 +33,7 @@ export function drawBar(bar, page) {
   drawState(state, ui);
 }
 
-/** `http://..` of the Dagster UI, or null: an address of another kind is not linked. */
+/** Root of the Dagster UI, or null: an address that is not one of the web is not linked. */
 export async function dagsterAddress() {
   const address = (await healthDocument())?.dagster ?? "";
   return /^https?:\/\//.test(address) ? address.replace(/\/$/, "") : null;

@@ -29,7 +29,7 @@ function row(type, property, value) {
   return el(
     "tr",
     {},
-    el("th", { scope: "row", title: about }, label(property), type.key.includes(property.name) && el("span", { class: "keymark", title: t("part_of_key") }, t("key"))),
+    el("th", { scope: "row", title: about }, label(property), type.key.includes(property.name) && [" ", el("span", { class: "keymark", title: t("part_of_key") }, t("key"))]),
     el("td", { class: "given" }, valueElement(value, property)),
     el("td", { class: "quiet" }, el("span", { class: "kind" }, kindText(property)), " ", el("code", {}, property.name)),
     el("td", {}, el("a", { href: lineageAddress(type.name, property.name), "aria-label": t("lineage_of", { name: label(property) }) }, t("lineage"))),
