@@ -14,7 +14,7 @@ import uvicorn  # noqa: E402
 
 from gateway.domains import DEFS, domain_folders, domains  # noqa: E402
 from gateway.http.app import create_app  # noqa: E402
-from gateway.http.definitions import DefinitionFiles  # noqa: E402
+from gateway.http.definitions import DefinitionFiles, DefinitionSource  # noqa: E402
 from gateway.web_guard import WebGuard, names_of  # noqa: E402
 from ontology_assets.model.definitions import Domain  # noqa: E402
 from resources.home import Home  # noqa: E402
@@ -24,16 +24,20 @@ SWITCH_SECONDS = 0.001
 KEEP_ALIVE_SECONDS = 75
 
 
-def load_domains() -> list[Domain]:
-    """As the files are now, folders that were added included."""
-    domain_folders.cache_clear()
-    return domains()
+def project_definitions() -> DefinitionSource:
+    """The files of this project as they are now, folders that were added included."""
+
+    def load() -> list[Domain]:
+        domain_folders.cache_clear()
+        return domains()
+
+    return DefinitionFiles(DEFS, load)
 
 
-def serve(home: Home, host: str, port: int) -> None:
+def serve(home: Home, host: str, port: int, source: DefinitionSource) -> None:
     """Answer until SIGINT or SIGTERM."""
     sys.setswitchinterval(SWITCH_SECONDS)
-    app = create_app(home, load_domains(), source=DefinitionFiles(DEFS, load_domains))
+    app = create_app(home, source.load(), source=source)
     uvicorn.run(
         WebGuard(app, names_of(host)),
         host=host,
@@ -53,7 +57,7 @@ def main() -> None:
     parser.add_argument("--host", required=True)
     parser.add_argument("--port", type=int, required=True)
     given = parser.parse_args()
-    serve(Home.resolve(), given.host, given.port)
+    serve(Home.resolve(), given.host, given.port, project_definitions())
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ def serve(
     port: Annotated[int, typer.Option(help="Port; the next free one is taken if it is busy.")] = GATEWAY_PORT,
 ) -> None:
     """HTTP API and explorer on this home, until Ctrl-C."""
+    from gateway.api_server import project_definitions
     from gateway.api_server import serve as answer
     from gateway.home_format import check_format
     from gateway.ports import choose_port, url_of
@@ -27,4 +28,4 @@ def serve(
         note(f"Warning: {host} is reached by other machines, and the gateway has no login.")
     os.environ.setdefault(GATEWAY_URL, url_of(host, chosen))
     note(f"Explorer and HTTP API: {url_of(host, chosen)}   (Ctrl-C stops it)")
-    answer(place, host, chosen)
+    answer(place, host, chosen, project_definitions())

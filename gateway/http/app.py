@@ -1,5 +1,6 @@
 """The gateway as an application: `create_app(home, domains)`. Wiring only."""
 
+import hashlib
 import importlib.util
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -67,29 +68,32 @@ def create_app(
         app.add_api_route(path, endpoint, methods=["GET", "HEAD"], response_model=None)
     for path, endpoint in {"/v1/search": questions.search, "/v1/graph-queries": questions.graph}.items():
         app.add_api_route(path, endpoint, methods=["POST"], response_model=None)
-    app.openapi = lambda: openapi_document(serving.now.domains, serving.limits)  # type: ignore[method-assign]
+    app.openapi = lambda: openapi_document(serving.now.domains, serving.limits, {})  # type: ignore[method-assign]
     _add_explorer(app)
     return app
 
 
 def _about(serving: Serving) -> dict[str, Endpoint]:
-    """`/openapi.json` and `/docs`, made once for each state of the definitions."""
+    """`/openapi.json` and `/docs`, made once for each state of the definitions and of the examples in them."""
 
-    @lru_cache(maxsize=1)
-    def made(asked: Asked) -> tuple[bytes, str]:
-        document = openapi_document(asked.domains, serving.limits)
-        return orjson.dumps(document), docs_page(document, gateway_url())
+    @lru_cache(maxsize=2)
+    def made(asked: Asked, known: tuple[tuple[str, str], ...]) -> tuple[bytes, str, str]:
+        document = openapi_document(asked.domains, serving.limits, dict(known))
+        content = orjson.dumps(document)
+        return content, docs_page(document, gateway_url()), hashlib.sha256(content).hexdigest()[:12]
 
-    def answer(request: Request, content: bytes | str, kind: type[Response], more: dict[str, str]) -> Response:
-        etag = serving.now.etag(kind.__name__)
+    async def answer(request: Request, part: int, kind: type[Response], more: dict[str, str]) -> Response:
+        asked = serving.now
+        found = made(asked, await serving.ask(asked.queries.examples))
+        etag = asked.etag(kind.__name__, found[2])
         headers = {"ETag": etag, "Cache-Control": "no-cache", **more}
-        return Response(None, 304, headers) if is_known(request, etag) else kind(content, headers=headers)
+        return Response(None, 304, headers) if is_known(request, etag) else kind(found[part], headers=headers)
 
     async def openapi(request: Request) -> Response:
-        return answer(request, made(serving.now)[0], _Json, {})
+        return await answer(request, 0, _Json, {})
 
     async def docs(request: Request) -> Response:
-        return answer(request, made(serving.now)[1], HTMLResponse, {"Content-Security-Policy": POLICY})
+        return await answer(request, 1, HTMLResponse, {"Content-Security-Policy": POLICY})
 
     return {"/openapi.json": openapi, "/docs": docs}
 

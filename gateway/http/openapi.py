@@ -1,7 +1,7 @@
 """The OpenAPI 3.1 document: what each address takes and answers, with examples. Schemas: `schemas.py`."""
 
 import importlib.metadata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gateway.http.documents import JSON
@@ -30,8 +30,8 @@ The same questions as the `spice` command line, answered by the same code. Every
 log. Whatever goes wrong is a problem document (RFC 9457) with `where` and `allowed`."""
 
 
-def openapi_document(domains: Sequence[Domain], limits: Limits) -> Part:
-    """For these definitions."""
+def openapi_document(domains: Sequence[Domain], limits: Limits, known: Mapping[str, str]) -> Part:
+    """For these definitions. `known`: an id of each type, as far as there are objects, for examples that answer."""
     names = type_names(domains)
     return {
         "openapi": "3.1.0",
@@ -48,14 +48,14 @@ def openapi_document(domains: Sequence[Domain], limits: Limits) -> Part:
             {"name": "service", "description": "The state of the service."},
         ],
         "paths": {
-            "/v1/objects/{type}/{key}": {"get": _object(domains, names)},
-            "/v1/history/{type}/{key}": {"get": _history(domains, names)},
+            "/v1/objects/{type}/{key}": {"get": _object(domains, names, known)},
+            "/v1/history/{type}/{key}": {"get": _history(domains, names, known)},
             "/v1/search": {"post": _search(domains, limits)},
-            "/v1/graph-queries": {"post": _graph(domains, limits)},
+            "/v1/graph-queries": {"post": _graph(domains, limits, known)},
             "/v1/types": {"get": _types()},
             "/v1/lineage/{type}": {"get": _lineage(names, "all properties and links of a type", "getTypeLineage", [])},
             "/v1/lineage/{type}/{property}": {
-                "get": _lineage(names, "one property or link", "getPropertyLineage", [_property_parameter()])
+                "get": _lineage(names, "one property or link", "getPropertyLineage", _property_parameter(domains))
             },
             "/v1/health": {"get": _health()},
         },
@@ -117,48 +117,55 @@ def _type_parameter(names: list[str]) -> Part:
     }
 
 
-def _key_parameter(domains: Sequence[Domain]) -> Part:
+def _address_parameters(domains: Sequence[Domain], names: list[str], known: Mapping[str, str]) -> list[Part]:
+    """Type and key; their examples belong together."""
     kind = _longest_key(domains)
-    example = None if kind is None else example_id(kind)
-    return {
+    example = {} if kind is None else {"type": kind.name, "key": known.get(kind.name) or example_id(kind)}
+    type_parameter = _type_parameter(names)
+    key_parameter: Part = {
         "name": "key",
         "in": "path",
         "required": True,
         "description": "The id as it stands in documents: the parts of the key, each percent-encoded, joined by `/`. "
         "It is put into the address as it is, with its slashes.",
         "schema": {"type": "string"},
-        **({} if example is None else {"example": example}),
     }
+    if example:
+        type_parameter["example"], key_parameter["example"] = example["type"], example["key"]
+    return [type_parameter, key_parameter]
 
 
-def _property_parameter() -> Part:
-    return {
-        "name": "property",
-        "in": "path",
-        "required": True,
-        "description": "A property or link of the type.",
-        "schema": {"type": "string", "minLength": 1},
-    }
+def _property_parameter(domains: Sequence[Domain]) -> list[Part]:
+    names = {name for kind in _kinds(domains) for name in (*kind.properties, *kind.links)}
+    return [
+        {
+            "name": "property",
+            "in": "path",
+            "required": True,
+            "description": "A property or link of the type.",
+            "schema": {"type": "string", **({"enum": sorted(names)} if names else {})},
+        }
+    ]
 
 
-def _object(domains: Sequence[Domain], names: list[str]) -> Part:
+def _object(domains: Sequence[Domain], names: list[str], known: Mapping[str, str]) -> Part:
     return {
         "operationId": "getObject",
         "tags": ["objects"],
         "summary": "One object",
         "description": "All its properties and links. The ETag is that of the object: it holds while others change.",
-        "parameters": [_type_parameter(names), _key_parameter(domains), KNOWN],
+        "parameters": [*_address_parameters(domains, names, known), KNOWN],
         "responses": _unchanged(_answers("Object", "The object.", "Refused", "NotFound", "NotNow")),
     }
 
 
-def _history(domains: Sequence[Domain], names: list[str]) -> Part:
+def _history(domains: Sequence[Domain], names: list[str], known: Mapping[str, str]) -> Part:
     return {
         "operationId": "getHistory",
         "tags": ["objects"],
         "summary": "The events of one object",
         "description": "Oldest first, each with its envelope; also those of an object that was deleted.",
-        "parameters": [_type_parameter(names), _key_parameter(domains), KNOWN],
+        "parameters": [*_address_parameters(domains, names, known), KNOWN],
         "responses": _unchanged(_answers("History", "The events.", "Refused", "NotFound", "NotNow")),
     }
 
@@ -192,14 +199,14 @@ def _search(domains: Sequence[Domain], limits: Limits) -> Part:
     }
 
 
-def _graph(domains: Sequence[Domain], limits: Limits) -> Part:
+def _graph(domains: Sequence[Domain], limits: Limits, known: Mapping[str, str]) -> Part:
     return {
         "operationId": "queryGraph",
         "tags": ["questions"],
         "summary": "Objects and the links between them",
         "description": "From a start, hop by hop along links or back along them. Limits on nodes and edges are told "
         f"by `truncated`. A question is stopped after {limits.query_seconds:g} s.",
-        "requestBody": _body("GraphQuery", graph_examples(domains), limits),
+        "requestBody": _body("GraphQuery", graph_examples(domains, known), limits),
         "responses": _answers(
             "GraphAnswer",
             "What was reached.",
@@ -292,12 +299,12 @@ def search_examples(domains: Sequence[Domain]) -> dict[str, Any]:
     return made
 
 
-def graph_examples(domains: Sequence[Domain]) -> dict[str, Any]:
+def graph_examples(domains: Sequence[Domain], known: Mapping[str, str]) -> dict[str, Any]:
     """Questions that can be asked of these definitions."""
     for kind in _kinds(domains):
         for name, link in kind.links.items():
             hops = [{"link": name}, {"link": link.inverse}]
-            start = {"type": kind.name, "id": example_id(kind)}
+            start = {"type": kind.name, "id": known.get(kind.name) or example_id(kind)}
             return {"there and back": {"start": start, "hops": hops, "max_nodes": 200, "max_edges": 1000}}
     alone = _longest_key(domains)
     return {} if alone is None else {"one object": {"start": {"type": alone.name, "id": example_id(alone)}}}

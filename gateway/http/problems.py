@@ -8,6 +8,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway.web_guard import PROBLEM
+from ontology_assets.canonical import NotCanonical
+from ontology_assets.keys import KeyRefused
 from resources.errors import SpiceError
 
 RETRY_SECONDS = 1
@@ -40,6 +42,12 @@ def not_found(path: str) -> SpiceError:
 async def _of_spice(_: Request, error: Exception) -> Response:
     assert isinstance(error, SpiceError)  # noqa: S101  registered for it
     return problem_response(error)
+
+
+async def _of_key(_: Request, error: Exception) -> Response:
+    """A text in an address that is no key: nothing is there, and what a key looks like is said."""
+    assert isinstance(error, SpiceError)  # noqa: S101  registered for its kinds
+    return problem_response(SpiceError.of({**error.problem(), "status": 404}))
 
 
 async def _of_framework(request: Request, error: Exception) -> Response:
@@ -82,6 +90,8 @@ async def _of_fault(_: Request, __: Exception) -> Response:
 def answer_with_problems(app: FastAPI) -> None:
     """Let every error that leaves a route become a problem document."""
     app.add_exception_handler(SpiceError, _of_spice)
+    app.add_exception_handler(KeyRefused, _of_key)
+    app.add_exception_handler(NotCanonical, _of_key)
     app.add_exception_handler(HTTPException, _of_framework)
     app.add_exception_handler(RequestValidationError, _of_validation)
     app.add_exception_handler(Exception, _of_fault)

@@ -13,6 +13,8 @@ from ontology_assets.queries.conditions import OPERATORS
 from resources.read_model.query import Kind, Operator
 
 NUMBER_LIMIT = 1.7976931348623157e308
+DECIMAL_LIMIT = 9.999999999999999e60
+"""The last number of 61 digits before the point."""
 OPERANDS: dict[Kind, Schema] = {
     **VALUES,
     Kind.STRING: {"type": "string", "maxLength": conditions.MAX_TEXT},
@@ -23,7 +25,7 @@ OPERANDS: dict[Kind, Schema] = {
     },
     Kind.DECIMAL: {
         "anyOf": [
-            {"type": "number", "minimum": -1e60, "maximum": 1e60},
+            {"type": "number", "minimum": -DECIMAL_LIMIT, "maximum": DECIMAL_LIMIT},
             {"type": "string", "pattern": r"^[+-]?[0-9]{1,40}(\.[0-9]{1,19})?$"},
         ]
     },
@@ -54,7 +56,8 @@ def condition_schema(kind: ObjectType) -> Schema:
         if plain:
             forms.append(_tuple({"const": name}, {"enum": plain}, _operand(declared)))
         if Operator.IN in known:
-            values = {"type": "array", "items": _operand(declared), "maxItems": conditions.MAX_IN}
+            most = f"Up to {conditions.MAX_IN:,} values."
+            values = {"type": "array", "items": _operand(declared), "description": most}
             forms.append(_tuple({"const": name}, {"const": "in"}, values))
         if Operator.WITHIN in known:
             forms.append(_tuple({"const": name}, {"const": "within"}, reference_circle()))

@@ -113,6 +113,18 @@ class Queries:
                 versions.append("0" if never_run else "?")
         return Counts(by_type, tuple(versions))
 
+    def examples(self, limit: TimeLimit | None = None) -> tuple[tuple[str, str], ...]:
+        """(type, id) of the oldest object of each type, as far as there are any and they can be read now."""
+        found = []
+        for layout in self.catalogue.layouts:
+            try:
+                with self._search.snapshot(layout.domain, limit) as snapshot:
+                    rows = [(kind.name, snapshot.select(Selection(kind, limit=1))) for kind in layout.types]
+            except NotReady:
+                continue
+            found += [(name, of_one[0].id) for name, of_one in rows if of_one]
+        return tuple(found)
+
     def where(self, type_name: str, texts: Sequence[str]) -> list[list[Any]]:
         """Conditions that a person typed, as a document's `where`."""
         layout = self.catalogue.named(type_name, "type").layout
