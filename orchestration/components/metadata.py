@@ -52,10 +52,8 @@ def _shown(value: object) -> str | int | float | bool:
 
 
 def figures_table(figures: Mapping[str, Mapping[str, int]]) -> dg.MarkdownMetadataValue:
-    """One row for each figure {figure: {partition: value}}: total and, over several partitions, least, most, plot."""
-    partitions = list(next(iter(figures.values()), {}))
-    if len(partitions) < 2:
-        return markdown_table(["", "total"], [[name, sum(values.values())] for name, values in figures.items()])
+    """One row for each figure {figure: {partition: value}}: total, least, most, and a plot over the partitions."""
+    partitions = list(next(iter(figures.values()), {})) or [""]
     return markdown_table(
         ["", "total", "least", "most", f"{partitions[0]} … {partitions[-1]}"],
         [[name, *_summary(values)] for name, values in figures.items()],

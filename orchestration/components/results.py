@@ -16,6 +16,8 @@ from transforms.digests import combined_version
 
 ROWS = "rows"
 """The figure that is `dagster/partition_row_count` of a partition; of a whole table `dagster/row_count` says it."""
+VERSION_SHOWN = 16
+"""Signs of a partition's data version: enough to compare, short enough for the page."""
 Figures = Mapping[str, Mapping[str, int]]
 """{figure: {partition: number}}, numbers of the run; `""` is the partition of an unpartitioned asset."""
 
@@ -42,10 +44,12 @@ def result(
         about_all = {**_numbers("", figures or {}, ""), **about_run}
     else:
         keys = context.partition_keys
-        about_run |= {"partitions": len(keys)} | ({"by_partition": figures_table(figures)} if figures else {})
+        about_run["partitions"] = len(keys)
+        if figures and len(keys) > 1:
+            about_run["by_partition"] = figures_table(figures)
         for key in keys:
             own = _numbers(key, figures or {}, "dagster/partition_row_count")
-            own |= {"data_version": versions[key]} if key in versions else {}
+            own |= {"data_version": versions[key][:VERSION_SHOWN]} if key in versions else {}
             context.add_asset_metadata(own | (about_run if key == keys[-1] else {}), partition_key=key)
     return dg.MaterializeResult(
         asset_key=asset_key,

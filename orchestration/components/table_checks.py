@@ -161,8 +161,9 @@ def _result(outcome: CheckOutcome, asset: str, version: str) -> dg.AssetCheckRes
 
 
 def _of_sample(sample: Mapping[str, Any]) -> dict[str, Any]:
-    """Place first: file and line are what leads to the row."""
-    place = {"file": sample["_source_file"], "line": sample["_line"]} if sample.get("_source_file") else {}
+    """Place first: file and line are what leads to the row. No column of a table is called `source line`."""
+    known = sample.get("_source_file") is not None
+    place = {"source file": sample["_source_file"], "source line": sample["_line"]} if known else {}
     return place | {name: value for name, value in sample.items() if not name.startswith("_")}
 
 

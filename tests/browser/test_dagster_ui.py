@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.bakery import edit, workshop
+from tests.bakery import workshop
 from tests.browser.dagster_journeys import PATIENCE, Journey
-from tests.dagster_ui import MONTHS, Ui, open_ui, tags_of
+from tests.dagster_ui import MONTHS, Ui, open_ui, requantify, tags_of
 
 
 @pytest.fixture(scope="module")
@@ -42,15 +42,6 @@ def sales(ui: Ui) -> Path:
     return ui.spice.home / "sources" / "bakery" / "sales.csv"
 
 
-def spoil(ui: Ui, month: str, quantity: str) -> tuple[int, str]:
-    """Gives the first row of a month another quantity; returns its line, and the file as it was."""
-    good = sales(ui).read_text()
-    line, text = next((n, row) for n, row in enumerate(good.splitlines(), 1) if month[:7] in row)
-    fields = text.split(",")
-    edit(sales(ui), {line: ",".join([*fields[:6], quantity, *fields[7:]])})
-    return line, good
-
-
 def test_the_asset_graph_reads_from_the_files_to_the_read_models(journey: Journey) -> None:
     journey.asset_graph()
 
@@ -67,7 +58,7 @@ def test_everything_is_launched_from_the_page_of_the_job(ui: Ui, journey: Journe
 
 def test_one_partition_is_run_again(loaded: Ui, journey: Journey) -> None:
     known = {run["id"] for run in loaded.runs()}
-    spoil(loaded, MONTHS[1], "42")
+    requantify(sales(loaded), MONTHS[1], 42)
     journey.launch_one(MONTHS[1])
     run = loaded.next_run(known)
     assert (run["status"], tags_of(run)["dagster/partition"]) == ("SUCCESS", MONTHS[1])
@@ -77,7 +68,8 @@ def test_one_partition_is_run_again(loaded: Ui, journey: Journey) -> None:
 
 def test_a_failed_check_is_followed_to_its_rows(loaded: Ui, journey: Journey) -> None:
     known = {run["id"] for run in loaded.runs()}
-    line, good = spoil(loaded, MONTHS[2], "500")
+    good = sales(loaded).read_text()
+    line = requantify(sales(loaded), MONTHS[2], 500)
     journey.launch_one(MONTHS[2])
     run = loaded.next_run(known)
     assert run["status"] == "FAILURE"
