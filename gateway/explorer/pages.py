@@ -1,4 +1,4 @@
-"""The explorer page: its files, and the addresses at which it appears. What it shows is asked of the API by its scripts.
+"""The explorer page: its files, and the addresses at which it appears. Its scripts ask the API for what it shows.
 
 Every address is answered with the same document; `static/main.js` reads the address and draws the page. Nothing here
 reads data, and nothing is fetched from another host: the policy below lets the browser load from this server only.

@@ -1,5 +1,6 @@
 """The explorer for everyone: keyboard alone, names for screen readers, contrast, narrow windows, other schemes."""
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -74,7 +75,7 @@ def test_every_text_is_readable_in_both_schemes_and_every_control_has_a_name(
     levels = page.evaluate(HEADINGS)
     assert levels[0] == 1
     assert levels.count(1) == 1
-    assert all(after <= before + 1 for before, after in zip(levels, levels[1:], strict=False)), levels
+    assert all(after <= before + 1 for before, after in pairwise(levels)), levels
     for landmark in ("banner", "main"):
         expect(page.get_by_role(landmark)).to_have_count(1)  # type: ignore[arg-type]
     ids = page.evaluate("() => [...document.querySelectorAll('[id]')].map((one) => one.id)")

@@ -112,7 +112,7 @@ def test_both_languages_have_every_text_and_every_text_is_used() -> None:
     quoted = set(re.findall(r'"([a-z_]+)"', code))
     made = {name for name in texts if re.match(r"(status|layer)_", name)}
     assert set(texts) - made - quoted == set()
-    assert {name for name in re.findall(r'\bt\("([a-z_]+)"', code)} <= set(texts)
+    assert set(re.findall(r'\bt\("([a-z_]+)"', code)) <= set(texts)
 
 
 def test_every_page_has_a_route() -> None:

@@ -81,6 +81,7 @@ class GraphPage {
     this.cards = new Map(all.map((node) => [node.key, this.card(node)]));
     this.edges = edges;
     const lines = edges.map((edge) => line(this.types, edge, this.places, edges.length <= LABELLED));
+    clearOf(lines, all);
     replace(this.view.world, arrowHeads("link"), svg("g", { "aria-hidden": "true" }, lines.map((one) => one.line)), [...this.cards.values()], svg("g", { "aria-hidden": "true", class: "labels" }, lines.map((one) => one.label)));
     this.lines = lines;
     this.view.fit(bounds(all), this.chosen);
@@ -187,10 +188,24 @@ function line(types, edge, places, labelled) {
   const itself = from === to;
   const [a, b] = itself ? [from, from] : [border(from, to), border(to, from, 5)];
   const path = itself ? `M${a.x + 20} ${a.y - 20}c30 -50 -70 -50 -40 0` : `M${a.x.toFixed(1)} ${a.y.toFixed(1)}L${b.x.toFixed(1)} ${b.y.toFixed(1)}`;
-  const middle = itself ? { x: a.x, y: a.y - 62 } : { x: (a.x + b.x) / 2, y: (a.y + b.y) / 2 };
   return {
     edge,
+    ends: itself ? [{ x: a.x, y: a.y - 58 }, { x: a.x, y: a.y - 58 }] : [a, b],
+    width: textWidth(named) * 0.88,
     line: svg("path", { class: "link", d: path, "marker-end": "url(#head-link)" }),
-    label: svg("text", { class: `way${labelled ? " always" : ""}`, x: middle.x.toFixed(1), y: (middle.y - 4).toFixed(1) }, named),
+    label: svg("text", { class: `way${labelled ? " always" : ""}` }, named),
   };
+}
+
+/** Puts each line's words where no card and no other words are, as near to its middle as can be. */
+function clearOf(lines, cards) {
+  const taken = cards.map((one) => ({ x: one.x, y: one.y, wide: one.width / 2, high: one.height / 2 }));
+  for (const { ends, width, label: text } of lines) {
+    const box = (share) => ({ x: ends[0].x + (ends[1].x - ends[0].x) * share, y: ends[0].y + (ends[1].y - ends[0].y) * share, wide: width / 2, high: 8 });
+    const free = (one) => taken.every((other) => Math.abs(one.x - other.x) > one.wide + other.wide || Math.abs(one.y - other.y) > one.high + other.high);
+    const place = [0.5, 0.4, 0.6, 0.3, 0.7, 0.2, 0.8].map(box).find(free) ?? box(0.5);
+    taken.push(place);
+    text.setAttribute("x", place.x.toFixed(1));
+    text.setAttribute("y", (place.y + 4).toFixed(1));
+  }
 }
