@@ -146,7 +146,7 @@ class _Walk:
             if in_pipeline and edge.source.is_rows and not column.is_rows:
                 if not any(one.kind == "value" for one in edges):
                     _add(found, self.counted(edge.source), "rows", own)
-            elif self.graph.nodes[edge.source].inner:
+            elif self.graph.nodes[edge.source].inner or asset_of(edge.source) == asset_of(column):
                 for (source, kind), rules in self.behind(edge.source).items():
                     _add(found, [source], "rows" if "rows" in (kind, edge.kind) else "value", (*rules, *own))
             else:
