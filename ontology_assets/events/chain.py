@@ -76,7 +76,9 @@ class Chain:
         """The record that follows `after`, or None at the end. A hole with records behind it is damage."""
         record = self.read(after.n + 1, after=after)
         if record is None and (after.n + 1 < self._newest or self.store.head(self.key(after.n + 2)) is not None):
-            raise LogDamaged(self.domain, after.n + 1, "missing, though later records are there")
+            record = self.read(after.n + 1, after=after)  # others may have committed both between the two looks
+            if record is None:
+                raise LogDamaged(self.domain, after.n + 1, "missing, though later records are there")
         return record
 
     def records(self, from_n: int = 0) -> Iterator[Record]:

@@ -9,7 +9,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from ontology_assets.events.envelope import Draft, NewEvent
+from ontology_assets.events.envelope import REQUEST, Draft, NewEvent
+from ontology_assets.events.group import View
 from ontology_assets.events.heads import Heads
 from ontology_assets.model.definitions import ObjectType
 from ontology_assets.objectify.decide import Load, PartitionLoad, decide
@@ -42,14 +43,6 @@ TYPES = ("Box", "Shelf")
 _SPACE = uuid.UUID(int=42)
 
 
-class Conflict(Exception):
-    """The aggregate is not where the client expected it."""
-
-    def __init__(self, actual: int) -> None:
-        self.actual = actual
-        super().__init__(f"it is at sequence {actual}")
-
-
 @dataclass
 class Command:
     """One wish of a client. `number` names it for ever, in whatever process it is tried."""
@@ -62,6 +55,8 @@ class Command:
     rows: tuple[tuple[str, int], ...] = ()
     partition: str = ""
     reuses: "Command | None" = None
+    way: str = "append"
+    """"group": by the group commit, "append": by an append of its own."""
     record: int | None = None
     """Where it was acknowledged to be."""
     settled: bool = False
@@ -110,25 +105,53 @@ def decision(command: Command, states: Callable[[Any], pa.Table]) -> Callable[[H
         for k, key in enumerate(command.keys):
             row = found.get(key)
             sequence = row["sequence"] if row else 0
-            if not known and command.expected is not None and sequence != command.expected:
-                raise Conflict(sequence)
             if known:  # it is in the log already: its content is asked for, not worked out on what came after it
                 state = _state(states, known[ids[k]].position)
             else:
-                state = _wanted(command, key, row, states)
-            events.append(_event(command, ids[k], key, sequence, state))
-        return Draft(command.batch, inline=events)
+                state = _wanted(command, key, _state(states, row["position"]) if row else "null")
+            events.append(_event(command, ids[k], key, sequence, state, None, ""))
+        expected = {} if command.expected is None else {("Box", command.keys[0]): command.expected}
+        return Draft(command.batch, inline=events, expected=expected)
 
     return decide_command
 
 
-def _wanted(command: Command, key: str, row: dict[str, Any] | None, states: Callable[[Any], pa.Table]) -> str:
+@dataclass(frozen=True)
+class Wish:
+    """A command as a request of the group commit."""
+
+    command: Command
+
+    @property
+    def command_id(self) -> str:
+        return f"command-{(self.command.reuses or self.command).number}"
+
+    @property
+    def digest(self) -> str:
+        one = self.command
+        return hashlib.sha256(f"{one.kind} {one.keys} {one.amount} {one.expected}".encode()).hexdigest()
+
+    @property
+    def touches(self) -> list[tuple[str, str]]:
+        return [("Box", key) for key in self.command.keys]
+
+    def decide(self, view: View) -> list[NewEvent]:
+        command, events = self.command, []
+        if command.expected is not None:
+            view.expect("Box", command.keys[0], command.expected)
+        for k, key in enumerate(command.keys):
+            now = view.current("Box", key)
+            state = _wanted(command, key, now.state or "null")
+            events.append(_event(command, command.event_id(k), key, now.sequence, state, self.command_id, self.digest))
+        return events
+
+
+def _wanted(command: Command, key: str, before: str) -> str:
     if command.kind == "delete":
         return "null"
     if command.kind == "poison":
         return state_text(key, f"poison {command.number}")
     if command.kind == "add":
-        before = _state(states, row["position"]) if row else "null"
         return state_text(key, amount_of(before) + command.amount)
     return state_text(key, command.amount)
 
@@ -138,7 +161,9 @@ def _state(states: Callable[[Any], pa.Table], position: int) -> str:
     return data.partition('"state":')[2][:-1]
 
 
-def _event(command: Command, event_id: str, key: str, sequence: int, state: str) -> NewEvent:
+def _event(
+    command: Command, event_id: str, key: str, sequence: int, state: str, command_id: str | None, digest: str
+) -> NewEvent:
     return NewEvent(
         event_id=event_id,
         event_type="ObjectDeleted" if state == "null" else "ObjectUpdated",
@@ -147,7 +172,8 @@ def _event(command: Command, event_id: str, key: str, sequence: int, state: str)
         sequence_number=sequence + 1,
         data=f'{{"state":{state}}}',
         state_hash=hashlib.sha256(state.encode()).hexdigest(),
-        command_id=str(command.number),
+        command_id=command_id,
+        metadata=text_of({REQUEST: digest}) if command_id else "{}",
     )
 
 

@@ -15,6 +15,7 @@ PUT_FAULTS = {
     "put: unknown, not done": "not done, the store answers 'unknown'",
     "put: repeated by the library": "done, a library that repeats requests answers 'exists'",
     "put: late": "the client gives up, the write lands later",
+    "put: slow sync": "the object is seen by others before it is synced",
     "put: slow": "takes longer than the client's patience would be for a reply",
 }
 STORE_FAULTS = {

@@ -94,13 +94,13 @@ class Machine:
         actor.wake_at = self.now + max(seconds, 1e-6)
         self.yield_turn()
 
-    def kill(self, process: Process, why: str) -> None:
-        """The process is dead from now on. In its own thread the caller raises Killed afterwards."""
+    def kill(self, process: Process, why: str, *, by_itself: bool = False) -> None:
+        """The process is dead from now on. `by_itself`: the present actor raises Killed next."""
         if process.dead:
             return
         process.dead = True
         self.note(f"KILLED {process.name}: {why}")
-        here = self.actor
+        here = self.actor if by_itself else None
         self._dying += [actor for actor in process.actors if actor is not here and not actor.done]
 
     def later(self, seconds: float, action: Callable[[], None]) -> None:

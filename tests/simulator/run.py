@@ -11,6 +11,7 @@ from pathlib import Path
 from random import Random
 
 from tests.simulator.checks import Checks
+from tests.simulator.disasters import plan
 from tests.simulator.store import SimStore
 from tests.simulator.truth import Violation
 from tests.simulator.workload import Workload
@@ -58,6 +59,7 @@ def run_seed(seed: int, store: type[SimStore] = SimStore) -> Run:
         with _seeded_ids(seed):
             try:
                 workload = Workload(world, checks, store)
+                plan(world, workload)
                 world.run(lambda: world.steps >= STEPS_WITH_FAULTS)
                 calm_steps = _calm(world, checks, workload)
             except Violation as found:

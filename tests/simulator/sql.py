@@ -13,7 +13,7 @@ from tests.simulator.machine import Killed, Process
 from tests.simulator.world import World
 
 BUSY_S = 20.0
-_KEPT_IMAGES = 4
+_KEPT_IMAGES = 12
 _RETRY_S = 0.01
 _KINDS = {
     "SELECT": "read",
@@ -39,6 +39,7 @@ class SimConnection(sqlite3.Connection):
         self.path = Path(str(database))
         self.file = self.path.stem.partition("-")[0]
         self.writing = False
+        self.generation = self.world.generations[self.path.name]
         actor = self.world.actor
         self.process: Process | None = actor.process if actor else None
         if self.process is not None:
@@ -164,13 +165,18 @@ class SimCursor(sqlite3.Cursor):
     def _committed(self, call: str) -> None:
         connection = self.connection
         world = connection.world
-        if world.faults.power_cut and connection.file != "topic":
+        current = connection.generation == world.generations[connection.path.name]
+        if current and connection.file == "topic":  # synced, and with it all that the journal has before it
+            for stored in world.objects.values():
+                stored.durable = True
+        elif current and world.faults.power_cut:
             kept = world.images.setdefault(str(connection.path), [])
-            kept.append(connection.serialize())
+            kept.append((world.steps, connection.serialize()))
             del kept[:-_KEPT_IMAGES]
         actor = world.actor
         assert actor is not None
-        world.on_commit(connection.file, connection, actor.process)
+        if current:
+            world.on_commit(connection.file, connection, actor.process)
         world.point("after", f"{call} {connection.file}")
         if world.faults.draw(("sql: reply of commit lost",)):
             world.note("sql: reply of commit lost")

@@ -26,6 +26,7 @@ class Stored:
 
     data: bytes
     durable: bool = False
+    step: int = 0
     modified: datetime = START
 
 
@@ -54,13 +55,16 @@ class SimStore(ObjectStore):
         if fault == "put: unknown, not done":
             return PutOutcome.UNKNOWN
         if fault == "put: late":
-            world.later(world.random.uniform(0.0, _LATE_S), lambda: self._land(key, data))
+            cuts = world.cuts
+            world.later(world.random.uniform(0.0, _LATE_S), lambda: self._land(key, data, cuts))
             raise TimeoutError("no reply")
         if fault == "put: slow":
             world.sleep(world.random.uniform(1.0, _SLOW_S))
         made = self._link(key, data)
         if made:
             world.point("linked", "put record")
+            if fault == "put: slow sync":
+                world.sleep(world.random.uniform(0.05, 3.0))
             self._sync(key)
         world.point("after", "put record")
         if fault == "put: reply lost":
@@ -124,13 +128,13 @@ class SimStore(ObjectStore):
     def _link(self, key: str, data: bytes) -> bool:
         if self.conditional and key in self._objects:
             return False
-        self._objects[key] = Stored(data)
+        self._objects[key] = Stored(data, step=self._world.steps)
         self._world.on_object(key, data)
         return True
 
-    def _land(self, key: str, data: bytes) -> None:
+    def _land(self, key: str, data: bytes, cuts: int) -> None:
         """A write that its client has given up."""
-        if self._link(key, data):
+        if cuts == self._world.cuts and self._link(key, data):
             self._sync(key)
             self._world.note(f"a late write landed: {key}")
 

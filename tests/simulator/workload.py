@@ -2,22 +2,23 @@
 supervisor starts again when it ends, as the keeper does."""
 
 import sqlite3
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-from ontology_assets.events.errors import EventIdReused, OutcomeUnknown
+from ontology_assets.events.errors import CommandIdReused, EventIdReused, OutcomeUnknown, SequenceConflict
+from ontology_assets.events.group import Answer, Group
 from ontology_assets.events.heads import Heads
 from ontology_assets.events.log import EventLog
+from ontology_assets.events.sealing import seal
 from ontology_assets.followers.follow import Timing, catch_up, follow
 from ontology_assets.followers.relay import Relay
 from ontology_assets.followers.sink import Sink
 from ontology_assets.projections.search import words_of
 from ontology_assets.projections.sinks import ProjectionSink
 from resources.errors import SpiceError
+from resources.lake.base import LakeConflictError
 from resources.read_model.sqlite_search import SEARCH
 from resources.read_model.sqlite_writer import SqliteWriter
 from resources.registry.base import RegistryUnavailable
@@ -25,14 +26,16 @@ from resources.registry.sql import SqliteRegistry
 from resources.topic.sqlite import SqliteTopic
 from tests.simulator.checks import Checks
 from tests.simulator.clock import SimClock, SimProcesses
-from tests.simulator.domain import DOMAIN, LAYOUT, Command, Conflict, decision
+from tests.simulator.domain import DOMAIN, LAYOUT, Command, Wish, decision
+from tests.simulator.lake import Sealed, SimLake
+from tests.simulator.disasters import dark
 from tests.simulator.machine import Process
 from tests.simulator.sql import connections_of
 from tests.simulator.store import SimStore
 from tests.simulator.truth import Violation
 from tests.simulator.world import World
 
-EXPECTED = (OSError, sqlite3.OperationalError, RegistryUnavailable, OutcomeUnknown)
+EXPECTED = (OSError, sqlite3.OperationalError, RegistryUnavailable, OutcomeUnknown, LakeConflictError)
 """What a fault may look like to who asked. Anything else is a bug."""
 PATIENCE_S = 2.0
 TIMING = Timing(poll=0.3, renew=0.8, ttl=4.0, handover=0.4)
@@ -46,7 +49,8 @@ class Workload:
     checks: Checks
     store: type[SimStore] = SimStore
     queues: list[list[Command]] = field(default_factory=list)
-    sealed: Any = None
+    sealed: Sealed = field(default_factory=Sealed)
+    cutting: bool = False
 
     def __post_init__(self) -> None:
         r = self.world.random
@@ -65,6 +69,8 @@ class Workload:
                 self.world.faults.hit["process: double start"] += 1
                 self.begin(sink, f"{sink}-b", r.uniform(0, 10.0))
         self.begin("read", "reader", r.uniform(0, 1.0))
+        for name in ("seal-a", "seal-b")[: r.choice([0, 1, 2])]:
+            self.begin("seal", name, r.uniform(0, 2.0))
 
     def _wishes(self, count: int, clients: int) -> None:
         r = self.world.random
@@ -78,6 +84,8 @@ class Workload:
                 command.expected = r.randint(0, 3)
             if kind == "poison":
                 command.keys = (f"x{r.randint(0, 1)}",) if r.random() < 0.7 else command.keys
+                self.world.faults.hit["content: poison"] += 1
+            command.way = "group" if r.random() < 0.7 else "append"
             self.queues[r.randrange(clients)].append(command)
         for partition in ("p1", "p2")[: r.randint(0, 2)]:
             queue = r.randrange(clients)
@@ -94,7 +102,13 @@ class Workload:
     def begin(self, role: str, name: str, after: float) -> None:
         def start() -> None:
             process = Process(role, name)
-            work = {"append": self.client, "relay": self.follower, "search": self.follower, "read": self.reader}[role]
+            work = {
+                "append": self.client,
+                "relay": self.follower,
+                "search": self.follower,
+                "read": self.reader,
+                "seal": self.sealer,
+            }[role]
             self.world.start(process, lambda: work(process))
 
         self.world.later(after, start)
@@ -104,12 +118,21 @@ class Workload:
         fault = process.fault
         if fault is not None and not isinstance(fault, EXPECTED):
             self.world.fail(fault if isinstance(fault, Violation) else unexpected(process, fault))
+        if self.cutting and not self.world.actors:
+            self.cutting = False
+            dark(self.world, self.checks)
         self.begin(process.role, process.name, self.world.random.uniform(0.05, 2.0))
 
     def log(self, process: Process) -> EventLog:
-        clock = SimClock(self.world, process)
+        world, clock = self.world, SimClock(self.world, process)
         return EventLog(
-            self.store(self.world), DOMAIN, clock=clock.now, patience_s=PATIENCE_S, sleep=self.world.sleep
+            self.store(world),
+            DOMAIN,
+            clock=clock.now,
+            patience_s=PATIENCE_S,
+            sleep=world.sleep,
+            timer=clock.monotonic,
+            new_id=world.new_id,
         )
 
     def heads(self, process: Process, log: EventLog) -> Heads:
@@ -133,51 +156,69 @@ class Workload:
         queue = self.queues[int(process.name.rpartition("-")[2])]
         log = self.log(process)
         heads = self.heads(process, log)
+        group = Group(log, heads)
         while True:
             if not queue:
                 world.sleep(0.5)
                 continue
-            command = queue[0]
+            asked = [queue[0]]
+            if asked[0].way == "group":
+                asked = [command for command in queue if command.way == "group"][: r.randint(1, 4)]
             world.sleep(r.expovariate(4.0))
-            if self.attempt(log, heads, command):
-                command.settled = True
+            for command in self.attempt(log, heads, group, asked):
                 queue.remove(command)
                 self.follow_up(command)
-            elif command.kind != "load" and r.random() < 0.4:
-                queue.remove(command)  # asked again in another process
-                self.queues[r.randrange(len(self.queues))].append(command)
+            left = [command for command in asked if command in queue]
+            if left and left[0].kind != "load" and r.random() < 0.4:  # asked again in another process
+                queue.remove(left[0])
+                self.queues[r.randrange(len(self.queues))].append(left[0])
 
-    def attempt(self, log: EventLog, heads: Heads, command: Command) -> bool:
-        """Whether the client has its answer."""
+    def attempt(self, log: EventLog, heads: Heads, group: Group, asked: list[Command]) -> list[Command]:
+        """Those of the commands that have their answer."""
         world, checks = self.world, self.checks
-        checks.offered(command)
+        for command in asked:
+            checks.offered(command)
         invoked_at = checks.truth.position
-        world.note(f"asks for {command}")
+        world.note("asks for " + ", ".join(map(str, asked)))
         try:
-            commit = log.append(heads, decision(command, log.states))
-        except Conflict as conflict:
-            checks.refused(command, conflict.actual, invoked_at)
-            world.note(f"{command}: conflict, it is at {conflict.actual}")
-            return True
-        except EventIdReused:
-            if command.reuses is None:
-                raise
-            world.note(f"{command}: refused, the id is taken")
-            return True
+            outcomes = self.outcomes(log, heads, group, asked)
         except EXPECTED as fault:
-            world.note(f"{command}: {type(fault).__name__}, asked again later")
-            return False
-        if command.reuses is not None:
+            world.note(f"{type(fault).__name__}, asked again later")
+            return []
+        world.point("before", "ack")
+        for command, outcome in zip(asked, outcomes, strict=True):
+            self.answered(command, outcome, invoked_at)
+        world.point("after", "ack")
+        return asked
+
+    def outcomes(
+        self, log: EventLog, heads: Heads, group: Group, asked: list[Command]
+    ) -> list[Answer | SpiceError | None]:
+        if asked[0].way == "group":
+            return list(group.commit([Wish(command) for command in asked]))
+        try:
+            commit = log.append(heads, decision(asked[0], log.states))
+        except (SequenceConflict, EventIdReused) as refusal:
+            return [refusal]
+        return [None if commit is None else Answer("", commit.first, commit.last, commit.already)]
+
+    def answered(self, command: Command, outcome: Answer | SpiceError | None, invoked_at: int) -> None:
+        world, checks = self.world, self.checks
+        if isinstance(outcome, SequenceConflict):
+            checks.refused(command, outcome.actual, invoked_at)
+            world.note(f"{command}: conflict, it is at {outcome.actual}")
+        elif isinstance(outcome, EventIdReused | CommandIdReused) and command.reuses is not None:
+            world.note(f"{command}: refused, the id is taken")
+        elif isinstance(outcome, SpiceError):
+            raise outcome
+        elif command.reuses is not None:
             raise Violation("I4 same id, other content", f"{command} was accepted under an id that is taken")
-        if commit is None:
+        elif outcome is None:
             if command.kind != "load":
                 raise Violation("I1 acked is there", f"{command} was answered with nothing")
-            return True
-        world.point("before", "ack")
-        checks.acknowledged(command, commit)
-        world.note(f"{command}: record {commit.n}{', there already' if commit.already else ''}")
-        world.point("after", "ack")
-        return True
+        else:
+            checks.acknowledged(command, outcome.first, outcome.last)
+            world.note(f"{command}: {outcome.first}-{outcome.last}{', there already' if outcome.already else ''}")
 
     def follow_up(self, command: Command) -> None:
         """Answered commands come again, and their ids with other content."""
@@ -187,7 +228,9 @@ class Workload:
         if world.faults.draw(("content: repeated command",)):
             self.queues[r.randrange(len(self.queues))].append(command)
         if world.faults.draw(("content: id with other content",)):
-            other = Command(1000 + command.number, "set", command.keys, 100 + command.number, reuses=command)
+            other = Command(
+                1000 + command.number, "set", command.keys, 100 + command.number, reuses=command, way=command.way
+            )
             self.queues[r.randrange(len(self.queues))].append(other)
 
     @property
@@ -246,6 +289,19 @@ class Workload:
                 world.note(f"read: {type(fault).__name__}")
 
 
+    def sealer(self, process: Process) -> None:
+        world = self.world
+        log, lake = self.log(process), SimLake(world, self.checks, self.sealed)
+        while True:
+            world.sleep(world.random.expovariate(0.5))
+            try:
+                report = seal(log, lake, DOMAIN)
+            except EXPECTED as fault:
+                world.note(f"seal: {type(fault).__name__}")
+            else:
+                world.note(f"sealed through record {report.through}, {report.appended} events new")
+
+
 class Delivery:
     """What may happen between the loop and a sink on another machine: the same again, more than asked, later first."""
 
@@ -280,11 +336,3 @@ def unexpected(process: Process, fault: BaseException) -> Violation:
     found = Violation("no unexplained failure", f"{process.name} ended with {type(fault).__name__}: {fault}")
     found.__cause__ = fault
     return found
-
-
-def paths(folder: Path, stem: str) -> Iterator[Path]:
-    for suffix in ("", "-wal", "-shm"):
-        yield folder / f"{stem}.sqlite{suffix}"
-
-
-Work = Callable[[Process], None]

@@ -1,5 +1,7 @@
 """The world of one run: the machine with its faults, what is below the ports, and what is true."""
 
+import uuid
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -25,7 +27,15 @@ class World(Machine):
         """The faults have stopped."""
         self.on_commit: Callable[[str, Any, Process], None] = lambda *_: None
         self.on_object: Callable[[str, bytes], None] = lambda *_: None
-        self.images: dict[str, list[bytes]] = {}
+        self.images: dict[str, list[tuple[int, bytes]]] = {}
+        """By file of synchronous=NORMAL: (step, content) of the last commits, where a power cut may come."""
+        self.generations: Counter[str] = Counter()
+        """How often a file was deleted or set back: a connection of before writes to nowhere."""
+        self.cuts = 0
+
+    def new_id(self) -> str:
+        """A uuid of the seed."""
+        return str(uuid.UUID(int=self.random.getrandbits(128), version=4))
 
     def point(self, where: str, call: str, *, turn: float | None = None) -> None:
         """A port call of the present actor is about to be done (or was done): here it may lose its turn, or die."""
@@ -44,7 +54,7 @@ class World(Machine):
                 if name in _NAMED:
                     self.faults.crashed_at[name] += 1
                 self.faults.hit["process: killed"] += 1
-                self.kill(process, name)
+                self.kill(process, name, by_itself=True)
                 raise Killed
             if self.faults.pause_rate and self.random.random() < self.faults.pause_rate:
                 self._pause(process)
