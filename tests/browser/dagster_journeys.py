@@ -70,8 +70,9 @@ class Journey:
         expect(dialog).to_be_hidden(timeout=PATIENCE)
 
     def see_run(self, run_id: str, status: str, picture: str) -> None:
-        """Runs -> the run: its status and its steps."""
+        """Runs -> the run: its status and its steps. Of a backfill the list shows the runs when it is told to."""
         self.page.goto(f"{self.url}/runs")
+        self.page.get_by_text("Show runs within backfills").click(timeout=PATIENCE)
         link = self.page.locator(f'a[href="/runs/{run_id}"]').first
         expect(link).to_be_visible(timeout=PATIENCE)
         positions = self.page.get_by_text("spice/positions").first

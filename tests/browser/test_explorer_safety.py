@@ -94,7 +94,9 @@ def test_scripts_make_no_markup_of_texts() -> None:
         # Modules and addresses of this server only; the one foreign name is that of SVG's namespace.
         outside = [url for url in re.findall(r"https?://[^\s\"'`]+", text) if url != "http://www.w3.org/2000/svg"]
         assert outside == [], script.name
-        assert all(name.startswith("/explorer/") for name in re.findall(r'from "([^"]+)"', text)), script.name
+        assert all(name.startswith("/explorer/") for name in re.findall(r'(?:from |import\()"([^"]+)"', text)), (
+            script.name
+        )
 
 
 def test_files_are_small_and_have_one_subject() -> None:

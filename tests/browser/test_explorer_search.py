@@ -5,7 +5,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import duckdb
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser.conftest import opened_page
 
 Oracle = duckdb.DuckDBPyConnection
 
@@ -195,20 +197,24 @@ def test_a_refusal_is_shown_with_what_is_allowed_and_where(refused_page: Page, e
     expect(alert.get_by_role("listitem").filter(has_text="manufacturer")).to_be_visible()
 
 
-def test_a_gateway_that_is_gone_is_told_with_what_to_do(refused_page: Page, explorer: str) -> None:
-    page = refused_page
-    page.goto(f"{explorer}/?type=Airline")
-    total(page, 16)
-    page.route("**/v1/search", lambda route: route.fulfill(status=400, body="gone"))
-    page.get_by_role("searchbox", name="Search by words").fill("delta")
-    page.get_by_role("button", name="Search").click()
-    expect(page.get_by_role("alert")).to_contain_text("gone")
-    page.unroute("**/v1/search")
-    page.route(
-        "**/v1/search", lambda route: route.fulfill(status=499, json={"title": "Too slow", "detail": "ask less"})
-    )
-    page.get_by_role("button", name="Search").click()
-    expect(page.get_by_role("alert")).to_contain_text("ask less")
+def test_a_gateway_that_does_not_answer_is_told_with_what_to_do(browser: Browser, explorer: str) -> None:
+    with opened_page(browser, "Failed to load resource") as page:
+        page.goto(f"{explorer}/?type=Airline")
+        total(page, 16)
+        alert = page.get_by_role("alert")
+        page.route("**/v1/search", lambda route: route.abort())
+        page.get_by_role("searchbox", name="Search by words").fill("delta")
+        page.get_by_role("button", name="Search").click()
+        expect(alert).to_contain_text("Start it with `spice dev` or `spice serve`")
+        page.unroute("**/v1/search")
+        alert.get_by_role("button", name="Try again").click()
+        total(page, 1)
+        page.route("**/v1/types", lambda route: route.fulfill(status=503, json={"title": "Behind", "detail": "wait"}))
+        page.reload()
+        expect(alert.get_by_role("heading", level=1)).to_have_text("Behind")
+        page.unroute("**/v1/types")
+        alert.get_by_role("button", name="Try again").click()
+        total(page, 1)
 
 
 def test_korean_labels_are_shown_where_there_are_some_and_the_choice_is_kept(page: Page, atelier: str) -> None:

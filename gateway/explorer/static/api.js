@@ -19,10 +19,10 @@ export async function post(address, body, signal) {
   return ask(address, { method: "POST", body: writeJson(body), headers: { "Content-Type": "application/json" }, signal });
 }
 
-/** The types of all domains, asked once a page. */
 let types = null;
-export function catalogueDocument() {
-  types ??= get("/v1/types");
+/** The types of all domains, asked once a page; asked again after a failure. */
+export async function catalogueDocument() {
+  types ??= await get("/v1/types");
   return types;
 }
 

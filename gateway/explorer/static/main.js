@@ -7,10 +7,14 @@ import { language, t } from "/explorer/language.js";
 import { Problem } from "/explorer/api.js";
 import { problemView } from "/explorer/problem.js";
 import { el, replace, skipLink } from "/explorer/dom.js";
-import { searchPage } from "/explorer/search_page.js";
-import { objectPage } from "/explorer/object_page.js";
-import { graphPage } from "/explorer/graph_page.js";
-import { lineagePage } from "/explorer/lineage_page.js";
+
+// Each page loads its own scripts only.
+const PAGES = {
+  objects: async (...about) => (await import("/explorer/object_page.js")).objectPage(...about),
+  graph: async (...about) => (await import("/explorer/graph_page.js")).graphPage(...about),
+  lineage: async (...about) => (await import("/explorer/lineage_page.js")).lineagePage(...about),
+  "": async (...about) => (await import("/explorer/search_page.js")).searchPage(...about),
+};
 
 const main = document.getElementById("main");
 document.documentElement.lang = language();
@@ -26,10 +30,8 @@ async function draw() {
   try {
     const types = await catalogue();
     clearTimeout(waiting);
-    if (page === "objects") await objectPage(main, types, type, canonicalKey(rest ?? ""));
-    else if (page === "graph") await graphPage(main, types, type, canonicalKey(rest ?? ""));
-    else if (page === "lineage") await lineagePage(main, types, type, rest === null ? null : decodeURIComponent(rest));
-    else await searchPage(main, types);
+    const key = page === "lineage" ? rest && decodeURIComponent(rest) : canonicalKey(rest ?? "");
+    await PAGES[page](main, types, type, key);
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
     clearTimeout(waiting);

@@ -12,6 +12,8 @@ import { propertiesTable } from "/explorer/object_properties.js";
 import { dagsterAddress } from "/explorer/frame.js";
 import { statusMark } from "/explorer/values.js";
 
+const NOT_FOUND = "spice:not-found";
+
 export async function objectPage(main, types, typeName, key) {
   const type = types.type(typeName);
   // A type that there is not is told by the API, with those that there are.
@@ -37,12 +39,12 @@ export async function objectPage(main, types, typeName, key) {
   say(object.title);
 }
 
-/** `{..} | null` where the API says that there is none. */
+/** `{..} | null` where the API says that there is none; a key that is none of the type is another matter. */
 async function orNull(asked) {
   try {
     return await asked;
   } catch (error) {
-    if (error instanceof Problem && error.status === 404) return null;
+    if (error instanceof Problem && error.document.type === NOT_FOUND) return null;
     throw error;
   }
 }
