@@ -4,21 +4,17 @@ A run of it takes seconds, so that many can be made. Without rules (no contract,
 pandera nor Great Expectations and takes half the time.
 """
 
-import json
-import os
 import re
 import shutil
-import subprocess
-import sys
-import threading
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from dagster import DagsterRunStatus, RunsFilter
 
+from gateway.demo.correction import copy_home
 from gateway.main_job import follow_all
 from gateway.readers import Readers, open_readers
 from ontology_assets.model.definitions import Domain
@@ -28,6 +24,7 @@ from resources.instance import open_instance
 from resources.lake.local import LocalLake
 from resources.topic.sqlite import SqliteTopic
 from tests.conftest import Spice, project_with
+from tests.prepared import Server
 
 BAKERY = Path(__file__).parent / "domains" / "bakery"
 NAME = "bakery"
@@ -81,33 +78,6 @@ class Workshop:
         return readers
 
 
-class Server:
-    """A prepared process that does what is asked of it line by line: Python and its imports are started once."""
-
-    def __init__(self, script: str, project: Path, *options: str, home: Path | None = None) -> None:
-        self._asking = threading.Lock()
-        self._process = subprocess.Popen(
-            [sys.executable, str(Path(__file__).parent / script), *options],
-            cwd=project,
-            env={**os.environ, "PYTHONPATH": str(project), **({"SPICE_HOME": str(home)} if home else {})},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-
-    def ask(self, request: dict[str, Any]) -> dict[str, Any]:
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        with self._asking:
-            self._process.stdin.write(json.dumps(request) + "\n")
-            self._process.stdin.flush()
-            answer: dict[str, Any] = json.loads(self._process.stdout.readline())
-        return answer
-
-    def close(self) -> None:
-        self._process.communicate()
-
-
 class RunServer(Server):
     """Runs of the bakery's job in children of one process (tests/run_server.py): one to two seconds each."""
 
@@ -120,22 +90,26 @@ class RunServer(Server):
 
 
 @dataclass(frozen=True)
-class Answered:
-    """What one command did: exit status and both outputs."""
+class Kitchen:
+    """A project, a finished home of it that is never changed, and a server that runs its job."""
 
-    status: int
-    out: str
-    err: str
+    shop: Workshop
+    home: Path
+    server: RunServer
+
+    def copy(self, folder: Path) -> Path:
+        return copy_home(Home(self.home), folder / "home").root
 
 
-class CommandLine(Server):
-    """`spice` on one home, many times in one process (tests/cli_server.py)."""
-
-    def __init__(self, project: Path, home: Path) -> None:
-        super().__init__("cli_server.py", project, home=home)
-
-    def call(self, *arguments: str, stdin: str = "") -> Answered:
-        return Answered(**self.ask({"arguments": list(arguments), "stdin": stdin}))
+def kitchen(folder: Path, *, rules: bool) -> Iterator[Kitchen]:
+    """For a fixture: the home is made by one run."""
+    shop = workshop(folder / "project", rules=rules)
+    server, home = RunServer(shop.project, rules=rules), folder / "home"
+    shop.spice(home)
+    assert server.run(home).status == 0
+    shop.follow(home)
+    yield Kitchen(shop, home, server)
+    server.close()
 
 
 def workshop(folder: Path, *, rules: bool = True) -> Workshop:

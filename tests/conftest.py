@@ -17,10 +17,12 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import hypothesis
 import pytest
 
 from gateway.demo.correction import copy_home
 from resources.home import PROJECT_ROOT, Home
+from tests.prepared import CommandLine
 
 HERE = ("127.", "::1", "localhost", "0.0.0.0", "::ffff:127.")
 
@@ -39,6 +41,13 @@ def stay_on_this_machine(event: str, arguments: tuple[Any, ...]) -> None:
 
 
 sys.addaudithook(stay_on_this_machine)
+LONG = bool(os.environ.get("SPICE_LONG_TESTS"))
+# `make test` tries the same examples each time and at any speed, so that a red one is the commit's and not the
+# machine's; `make test-long` tries new ones.
+hypothesis.settings.register_profile(
+    "spice", deadline=None, derandomize=not LONG, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("spice")
 
 DATASETS = ("flights", "airlines", "airports", "planes", "weather")
 
@@ -85,6 +94,28 @@ class Spice:
         return json.loads(self.run(*arguments, "--json", stdin=stdin).stdout)
 
 
+class PreparedSpice(Spice):
+    """The command line on one home, in one process for all commands that only read: each would start Python anew."""
+
+    def __init__(self, home: Path, project: Path = PROJECT_ROOT) -> None:
+        super().__init__(home, project)
+        self._line: CommandLine | None = None
+
+    def run(self, *arguments: str, check: bool = True, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
+        if arguments[0] not in READING:
+            return super().run(*arguments, check=check, stdin=stdin)
+        self._line = self._line or CommandLine(self.project, self.home)
+        told = self._line.call(*arguments, stdin=stdin or "")
+        if check and told.status != 0:
+            raise AssertionError(f"spice {' '.join(arguments)} ended {told.status}\n{told.out}\n{told.err}")
+        return subprocess.CompletedProcess(["spice", *arguments], told.status, told.out, told.err)
+
+    def close(self) -> None:
+        if self._line is not None:
+            self._line.close()
+
+
+READING = {"objects", "events", "search", "graph", "projection"}
 PACKAGES = ("orchestration", "transforms", "ontology_assets", "resources", "gateway")
 
 
@@ -126,8 +157,10 @@ def demo_text(demo_home: Path) -> str:
 
 
 @pytest.fixture(scope="session")
-def demo(demo_home: Path) -> Spice:
-    return Spice(demo_home)
+def demo(demo_home: Path) -> Iterator[Spice]:
+    spice = PreparedSpice(demo_home)
+    yield spice
+    spice.close()
 
 
 @pytest.fixture

@@ -22,6 +22,11 @@ from ontology_assets.events.log import EventLog
 from orchestration import launch
 from resources.home import Home
 from resources.lake.writer import LocalWriter
+from resources.spark import name_spark_home
+
+ENGINE = ("pyspark.sql.connect.session", "pyspark.sql.connect.functions", "pandas", "deltalake", "pysail.spark")
+INSTANCE = ("resources.dagster_storage", "resources.dagster_logs", "dagster._daemon.asset_daemon")
+RULES = ("pandera.pandas", "great_expectations")
 
 
 def kill() -> None:
@@ -75,9 +80,9 @@ def child(request: dict[str, str]) -> None:
 
 
 def main() -> None:
-    if "--rules" in sys.argv:
-        for module in ("pandera.pandas", "great_expectations"):
-            importlib.import_module(module)
+    name_spark_home()
+    for module in (*ENGINE, *INSTANCE, *(RULES if "--rules" in sys.argv else ())):
+        importlib.import_module(module)
     for line in sys.stdin:
         request = json.loads(line)
         written = Path(request["home"]) / "outcome.json"

@@ -7,21 +7,19 @@ from typing import Any
 
 from sqlglot import exp
 
+from transforms.expression_calls import call
 from transforms.expression_errors import Fault, place_of
+from transforms.expression_operators import arithmetic
 from transforms.expression_parts import (
     ARITHMETIC,
     COMPARISONS,
-    INTERVALS,
     MAX_INTEGER,
     REFUSED,
-    SECONDS,
-    arithmetic_type,
     cast_target,
     function_of,
     in_count,
-    interval,
 )
-from transforms.functions import BOOLEAN, FUNCTIONS, Function, checked_pattern, integer, number, text, want
+from transforms.functions import BOOLEAN, FUNCTIONS, checked_pattern, number, text, want
 from transforms.sql_values import NULL, Conversion, Mismatch, Sql, name, quote, spoken, unify, unify_values
 from transforms.types import ColumnType
 from transforms.yaml_source import suggestion
@@ -203,51 +201,6 @@ class Walker:
         literal = -value.literal if isinstance(value.literal, int | float) else None
         return Sql(f"(-{value.text})", value.type, exact=value.exact, literal=literal)
 
-    def arithmetic(self, node: exp.Binary) -> Sql:
-        if isinstance(node.right, exp.Interval):
-            return self.moved(node)
-        left, right = self.render(node.left), self.render(node.right)
-        if left.type.kind in ("date", "timestamp"):
-            raise Mismatch(
-                f"'{ARITHMETIC[type(node)]}' takes numbers; see date_add, datediff and INTERVAL for {left.type.kind}s"
-            )
-        left, right = number(left, self.conversion), number(right, self.conversion)
-        kind = type(node)
-        if kind is exp.IntDiv:
-            left, right = integer(left, self.conversion), integer(right, self.conversion)
-        result = arithmetic_type(kind, left, right)
-        divisor_known = bool(right.literal)
-        divides = kind in (exp.Div, exp.Mod, exp.IntDiv)
-        if result.kind == "double" or (kind is exp.Div and result.kind == "integer"):
-            left, right = (self.conversion.cast(value, ColumnType("double")) for value in (left, right))
-        elif result.kind == "integer":
-            left, right = (self.conversion.cast(value, ColumnType("integer")) for value in (left, right))
-        divisor = right.text
-        if divides and not divisor_known:
-            # Division by zero ends the run on both engines; here it is a missing value.
-            zero = self.conversion.cast(Sql("0", ColumnType("integer"), exact=False), right.type).text
-            divisor = f"NULLIF({right.text}, {zero})"
-            result = result.with_nullable(nullable=True)
-        return Sql(f"({left.text} {ARITHMETIC[kind]} {divisor})", result, exact=result.kind != "decimal")
-
-    def moved(self, node: exp.Binary) -> Sql:
-        """A date or timestamp plus or minus an interval."""
-        if not isinstance(node, exp.Add | exp.Sub):
-            raise Fault("an INTERVAL is added or subtracted", place_of(node))
-        value, (count, unit) = self.render(node.left), interval(node.right)
-        count = -count if isinstance(node, exp.Sub) else count
-        if value.type.kind == "date":
-            if unit not in INTERVALS:
-                raise Fault(f"a date takes intervals of {', '.join(INTERVALS).lower()}", place_of(node))
-            base, factor = INTERVALS[unit]
-            call = "DATE_ADD" if base == "DAY" else "ADD_MONTHS"
-            return Sql(f"{call}({value.text}, {count * factor})", value.type)
-        if value.type.kind == "timestamp":
-            if unit not in SECONDS:
-                raise Fault(f"a timestamp takes intervals of {', '.join(SECONDS).lower()}", place_of(node))
-            return Sql(f"({value.text} + INTERVAL '{count * SECONDS[unit]}' SECOND)", value.type)
-        raise Fault(f"an INTERVAL is added to a date or timestamp, not to {spoken(value.type)}", place_of(node))
-
     def cast(self, node: exp.Cast) -> Sql:
         if node.args.get("format") or node.args.get("default") or node.args.get("action"):
             raise Fault("CAST takes a value and a type only; to_date(text, format) reads other forms", place_of(node))
@@ -269,67 +222,6 @@ class Walker:
             for condition, value in zip(conditions, values, strict=True)
         ]
         return Sql(f"CASE {' '.join(whens)} ELSE {self.conversion.cast(otherwise, result).text} END", result)
-
-    def call(self, node: exp.Anonymous) -> Sql:
-        key, function = function_of(node)
-        if function.kind != "scalar":
-            return self.group_call(key, function, node)
-        arguments = self.arguments(function, node)
-        return self.applied(function, arguments, node)
-
-    def group_call(self, key: str, function: Function, node: exp.Anonymous) -> Sql:
-        """An aggregate or window function."""
-        if self.inside_group:
-            raise Fault(f"{key}() can't stand inside another aggregate or window function", place_of(node))
-        if not self.scope.aggregate and self.scope.over is None:
-            place = (
-                "a `window` node"
-                if function.kind == "window"
-                else "`aggregate` of a group_by node, or in a `window` node"
-            )
-            raise Fault(f"{key}() works only in {place}", place_of(node))
-        if self.scope.over is None and function.kind == "window":
-            raise Fault(f"{key}() works only in a `window` node", place_of(node))
-        if function.needs_order and not self.scope.ordered:
-            raise Fault(f"{key}() needs `order_by` of its node", place_of(node))
-        self.inside_group = True
-        value = self.applied(function, self.arguments(function, node), node)
-        self.inside_group = False
-        if self.scope.over is None:
-            self.aggregated = True
-            return value
-        self.windowed = True
-        return Sql(f"{value.text} {self.scope.over}", value.type, exact=value.exact)
-
-    def arguments(self, function: Function, node: exp.Anonymous) -> list[Sql]:
-        given = list(node.expressions)
-        if (
-            function.distinct
-            and len(given) == 1
-            and isinstance(given[0], exp.Distinct)
-            and len(given[0].expressions) == 1
-        ):
-            value = self.render(given[0].expressions[0])
-            return [Sql(f"DISTINCT {value.text}", value.type)]
-        if (
-            function.takes_star
-            and len(given) == 1
-            and isinstance(given[0], exp.Star)
-            and not given[0].args.get("except_")
-        ):
-            return [Sql("*", ColumnType("integer"))]
-        if not function.least <= len(given) <= function.most:
-            raise Fault(f"{node.name}() has {len(given)} arguments; it is {function.usage}", place_of(node))
-        if function.unit:
-            unit = given[0].name if isinstance(given[0], exp.Column | exp.Var | exp.Literal) else ""
-            return [Sql("", ColumnType("string"), literal=unit), *(self.render(argument) for argument in given[1:])]
-        return [self.render(argument) for argument in given]
-
-    def applied(self, function: Function, arguments: list[Sql], node: exp.Anonymous) -> Sql:
-        try:
-            return function.render(arguments, self.conversion)
-        except Mismatch as mismatch:
-            raise Fault(f"{node.name}(): {mismatch}; it is {function.usage}", place_of(node)) from mismatch
 
 
 HANDLERS: dict[type[exp.Expr], Callable[[Walker, Any], Sql]] = {
@@ -354,7 +246,7 @@ HANDLERS: dict[type[exp.Expr], Callable[[Walker, Any], Sql]] = {
     exp.Cast: Walker.cast,
     exp.TryCast: Walker.cast,
     exp.Case: Walker.case,
-    exp.Anonymous: Walker.call,
+    exp.Anonymous: call,
     **dict.fromkeys(COMPARISONS, Walker.comparison),
-    **dict.fromkeys(ARITHMETIC, Walker.arithmetic),
+    **dict.fromkeys(ARITHMETIC, arithmetic),
 }

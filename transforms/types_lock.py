@@ -14,7 +14,8 @@ from resources.errors import SpiceError
 from transforms.definitions import Dataset
 from transforms.inference import overlay
 from transforms.types import ALLOWED_COLUMN_TYPES, parse_type
-from transforms.yaml_source import YamlSource, read_yaml, suggestion
+from transforms.yaml_reading import read_yaml
+from transforms.yaml_source import YamlSource, suggestion
 
 FILE_NAME = "types.lock"
 FORMAT = 1

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ontology_assets.queries.service import Queries
-from transforms.yaml_source import read_yaml
+from transforms.yaml_reading import read_yaml
 
 
 def demo_of(folder: Path) -> dict[str, Any]:

@@ -14,7 +14,8 @@ from ontology_assets.model.type_checks import check_types
 from transforms.definitions import Dataset, Definition, Name, Pipeline, Source
 from transforms.types_lock import lock_path, read_types_lock
 from transforms.validation import field_names, validate
-from transforms.yaml_source import FieldPath, YamlSource, read_yaml, suggestion
+from transforms.yaml_reading import read_yaml
+from transforms.yaml_source import FieldPath, YamlSource, suggestion
 
 FORMAT = 1
 FILE_NAME = "domain.yaml"

@@ -159,7 +159,7 @@ def _checks(lake: Lake, name: str, keys: list[str], report: CleanReport) -> list
 def _no_quarantine(lake: Lake, name: str, keys: list[str]) -> dg.AssetCheckResult:
     """Of both stages: rows that could not be read, and rows that could not be typed."""
     counts = quarantined_counts(lake, name, keys)
-    metadata: dict[str, Any] = {**counts}
+    metadata: dict[str, Any] = {"rows_quarantined": sum(counts.values()), **counts}
     description = None
     if counts:
         rows = quarantined_rows(lake, name, keys, limit=SAMPLES).to_pylist()

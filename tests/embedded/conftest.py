@@ -1,13 +1,14 @@
-"""Fixtures of the embedded tests: the second domain's home after one run."""
+"""Fixtures of the embedded tests: the second domain after one run, made once; a test that changes something takes a copy."""
 
 import fcntl
 import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from tests.bakery import BAKERY, NAME, RunServer, Workshop, workshop
+from tests.bakery import BAKERY, NAME, Kitchen, RunServer, Workshop, kitchen, workshop
 
 
 @dataclass(frozen=True)
@@ -35,3 +36,15 @@ def bakery_run(cache_folder: Path) -> Bakery:
             shop.follow(home)
             (folder / "done").write_text("")
     return Bakery(Workshop(folder / "project"), folder / "home")
+
+
+@pytest.fixture(scope="session")
+def full(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kitchen]:
+    """With its contracts and expectations, and a process that runs its job."""
+    yield from kitchen(tmp_path_factory.mktemp("full"), rules=True)
+
+
+@pytest.fixture(scope="session")
+def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kitchen]:
+    """Without contracts and expectations, which would stop what the gates are there for, and take time."""
+    yield from kitchen(tmp_path_factory.mktemp("bare"), rules=False)

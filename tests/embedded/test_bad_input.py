@@ -19,8 +19,9 @@ from gateway.readers import open_readers
 from ontology_assets.model.loading import load_domain
 from resources.home import Home
 from resources.lake.local import LocalLake
-from tests.bakery import BAKERY, NAME, CommandLine, Workshop, workshop
+from tests.bakery import BAKERY, NAME, Workshop, workshop
 from tests.conftest import Spice, project_with
+from tests.prepared import CommandLine
 
 HEADER, ROWS = "city,street,name", ["Lyon,Quai,Le Fournil", "Paris,Rue,Bara", "Nantes,Place,Chez Anaïs"]
 GOOD = "\n".join([HEADER, *ROWS]) + "\n"

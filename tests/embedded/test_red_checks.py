@@ -6,7 +6,6 @@ what was stored with what was read go red by altering a stored table, since a ru
 
 import hashlib
 import shutil
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,51 +15,17 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from gateway.demo.correction import copy_home
 from ontology_assets.events.envelope import Draft
 from ontology_assets.model.loading import load_domain
 from orchestration.definitions import build_defs
 from resources.home import Home
 from resources.instance import open_instance
 from resources.lake.local import LocalLake
-from tests.bakery import BAKERY, NAME, Ran, RunServer, Workshop, edit, workshop
+from tests.bakery import BAKERY, NAME, Kitchen, Ran, RunServer, edit, workshop
 from tests.unit.events.making import event
 
 METZ = "R9001,1,bread,Metz,Rue Serpenoise,2024-02-03,1,1.20,\n"
 """There is no shop there."""
-
-
-@dataclass(frozen=True)
-class Kitchen:
-    """A project, a finished home of it that is never changed, and a server that runs its job."""
-
-    shop: Workshop
-    home: Path
-    server: RunServer
-
-    def copy(self, folder: Path) -> Path:
-        return copy_home(Home(self.home), folder / "home").root
-
-
-def kitchen(folder: Path, *, rules: bool) -> Iterator[Kitchen]:
-    shop = workshop(folder / "project", rules=rules)
-    server, home = RunServer(shop.project, rules=rules), folder / "home"
-    shop.spice(home)
-    assert server.run(home).status == 0
-    shop.follow(home)
-    yield Kitchen(shop, home, server)
-    server.close()
-
-
-@pytest.fixture(scope="module")
-def full(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kitchen]:
-    yield from kitchen(tmp_path_factory.mktemp("full"), rules=True)
-
-
-@pytest.fixture(scope="module")
-def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kitchen]:
-    """Without contracts, which would stop what the gates are there for."""
-    yield from kitchen(tmp_path_factory.mktemp("bare"), rules=False)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,9 @@ from typing import Any
 import duckdb
 import pytest
 
-from tests.conftest import Spice, project_with
+from gateway.demo.correction import copy_home
+from resources.home import Home
+from tests.conftest import PreparedSpice, Spice, project_with
 
 BAKERY = Path(__file__).parent.parent / "domains" / "bakery"
 
@@ -20,12 +23,13 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def bakery(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Spice:
+def bakery(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Spice]:
     home = tmp_path_factory.mktemp("home")
     shutil.copytree(BAKERY / "sources", home / "sources" / "bakery")
-    spice = Spice(home, project)
+    spice = PreparedSpice(home, project)
     spice.run("run", "--domain", "bakery")
-    return spice
+    yield spice
+    spice.close()
 
 
 @pytest.fixture(scope="module")
@@ -99,12 +103,10 @@ def test_a_second_run_appends_nothing(bakery: Spice) -> None:
     assert bakery.json("run", "--domain", "bakery")["events"] == 0
 
 
-def test_a_failed_expectation_holds_back_what_is_downstream(project: Path, tmp_path: Path) -> None:
-    shutil.copytree(BAKERY / "sources", tmp_path / "sources" / "bakery")
-    spice = Spice(tmp_path, project)
-    spice.run("run", "--domain", "bakery")
-    before = spice.json("objects", "count")
-    sales = tmp_path / "sources" / "bakery" / "sales.csv"
+def test_a_failed_expectation_holds_back_what_is_downstream(bakery: Spice, tmp_path: Path) -> None:
+    spice = Spice(copy_home(Home(bakery.home), tmp_path / "home").root, bakery.project)
+    before = bakery.json("objects", "count")
+    sales = spice.home / "sources" / "bakery" / "sales.csv"
     header, *lines = sales.read_text().splitlines()
     at = header.split(",").index("quantity")
     fields = lines[0].split(",")

@@ -5,6 +5,7 @@ tests/embedded/test_dagster_points.py, which also says where each point of the r
 """
 
 import ast
+import importlib.util
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -37,6 +38,9 @@ UNTYPED = {
     "ontology_assets/model/references.py": "YAML before it is validated",
     "ontology_assets/projections/cells.py": "a cell of any declared type",
     "ontology_assets/queries/": "a question as it came, before it is read",
+    "ontology_assets/commands/": "a command as it came, before it is read",
+    "ontology_assets/states.py": "a JSON value of any property",
+    "gateway/http/": "a JSON body as it came, and any JSON answer",
     "resources/dagster_": "signatures that Dagster prescribes",
     "gateway/cli/common.py": "prints any JSON value",
 }
@@ -49,6 +53,10 @@ def modules(*packages: str) -> Iterator[tuple[str, ast.Module, str]]:
         for file in sorted((PROJECT_ROOT / package).rglob("*.py")):
             text = file.read_text(encoding="utf-8")
             yield file.relative_to(PROJECT_ROOT).as_posix(), ast.parse(text), text
+
+
+def parsed(path: str) -> ast.Module:
+    return ast.parse((PROJECT_ROOT / path).read_text(encoding="utf-8"))
 
 
 def module_level(tree: ast.Module) -> Iterator[ast.AST]:
@@ -80,7 +88,9 @@ def test_no_module_reads_the_environment_when_it_is_imported() -> None:
 
 
 def test_packages_re_export_nothing() -> None:
-    assert [path for path, tree, _ in modules() if path.endswith("__init__.py") and tree.body] == []
+    """An `__init__.py` is empty, or says what the package is."""
+    found = [path for path, tree, _ in modules() if path.endswith("__init__.py") and tree.body]
+    assert [path for path in found if any(not isinstance(one, ast.Expr) for one in parsed(path).body)] == []
 
 
 def test_no_module_is_named_for_nothing() -> None:
@@ -141,6 +151,35 @@ def test_any_stands_in_public_signatures_only_for_what_has_no_type_yet() -> None
     assert [place for place in UNTYPED if not any(path.startswith(place) for path in found)] == []
 
 
+OF_THE_SAMPLE = re.compile(r"flight|airline|airport|tail_?num|nyc|carrier", re.IGNORECASE)
+DECLARED = PROJECT_ROOT / "orchestration" / "defs"
+
+
+def test_no_word_of_the_sample_stands_in_the_product() -> None:
+    """The sample is a folder of definitions: another domain needs no line of code, and none knows of this one."""
+    kinds = {".py", ".js", ".html", ".css", ".json", ".svg", ".toml", ".sh"}
+    files = [one for package in PACKAGES for one in (PROJECT_ROOT / package).rglob("*") if one.suffix in kinds]
+    assert len(files) > 200
+    found = {
+        one.relative_to(PROJECT_ROOT).as_posix(): sorted(set(OF_THE_SAMPLE.findall(text)))
+        for one in files
+        if DECLARED not in one.parents
+        and OF_THE_SAMPLE.search(text := f"{one.relative_to(PROJECT_ROOT)}\n{one.read_text(encoding='utf-8')}")
+    }
+    assert found == {}
+
+
+def test_the_sample_is_definitions_and_no_code() -> None:
+    assert [one.name for one in DECLARED.rglob("*.py") if one.read_text().strip()] == []
+
+
+def test_packages_with_common_names_are_ours() -> None:
+    for package in PACKAGES:
+        found = importlib.util.find_spec(package)
+        assert found is not None
+        assert found.origin == str(PROJECT_ROOT / package / "__init__.py")
+
+
 def calls(tree: ast.AST, *names: str) -> Iterator[ast.Call]:
     """Calls of a function by its last name."""
     for node in ast.walk(tree):
@@ -155,10 +194,12 @@ def given(call: ast.Call) -> set[str | None]:
 
 
 def test_point_11_envelopes_are_appended_in_two_places() -> None:
-    """Objects' events with the envelope of their load in one record; every other envelope by `publish`."""
+    """Objects' events with the envelope of their load in one record; every other envelope by `publish`. Commands of
+    people append what they say themselves, through the log's own queue (`events/group.py`), and no envelope."""
     found = [
         path
         for path, tree, _ in modules("orchestration", "ontology_assets", "transforms", "gateway")
+        if not path.startswith(("ontology_assets/events/", "ontology_assets/commands/"))
         for call in calls(tree, "append")
         if len(call.args) == 2 and isinstance(call.func, ast.Attribute) and ast.unparse(call.func.value).endswith("log")
     ]

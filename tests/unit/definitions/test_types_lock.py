@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from transforms.definitions import Dataset
 from transforms.types_lock import ColumnsChanged, check_header, column_types, read_types_lock, render, write_types_lock
-from transforms.yaml_source import DefinitionError, YamlSource, parse_yaml
+from transforms.yaml_reading import parse_yaml
+from transforms.yaml_source import DefinitionError, YamlSource
 
 ORDERS = Dataset(file="orders.csv", types={"amount": "decimal(8,2)"})
 

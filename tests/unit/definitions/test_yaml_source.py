@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transforms.yaml_source import DefinitionError, YamlSource, parse_yaml, read_yaml
+from transforms.yaml_reading import parse_yaml, read_yaml
+from transforms.yaml_source import DefinitionError, YamlSource
 
 
 def parsed(text: str | bytes) -> YamlSource:
