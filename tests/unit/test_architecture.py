@@ -29,7 +29,7 @@ always a parameter, so a text from outside can't get in."""
 UNTYPED = {
     "transforms/validation.py": "what pydantic says of a document of any shape",
     "transforms/versions.py": "hashes any definition",
-    "transforms/yaml_source.py": "YAML as it was written",
+    "transforms/yaml_reading.py": "YAML as it was written",
     "transforms/expression_parts.py": "a node of sqlglot's untyped tree",
     "transforms/gx_import.py": "a module that is imported late",
     "ontology_assets/canonical.py": "any JSON value",
