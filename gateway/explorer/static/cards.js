@@ -3,9 +3,9 @@
 import { svg } from "/explorer/dom.js";
 
 export const CARD_HEIGHT = 42;
-const SIGN = 7.1;
+const SIGN = 7.9;
 
-/** About how wide a text is at 13 px; Korean, Japanese and Chinese signs are nearly twice as wide as others. */
+/** About how wide a text is at 13 px, half bold; Korean, Japanese and Chinese signs are nearly twice as wide as others. */
 export function textWidth(text) {
   let width = 0;
   for (const sign of text) width += sign.codePointAt(0) >= 0x1100 ? SIGN * 1.75 : SIGN;
@@ -34,10 +34,10 @@ export function card({ title, under, width, height = CARD_HEIGHT, name, classes,
     svg("rect", { class: "halo", x: left - 4, y: top - 4, width: width + 8, height: height + 8, rx: 9 }),
     svg("rect", { class: "face", x: left, y: top, width, height, rx: 6 }),
     svg("path", { class: "stripe", d: `M${left + 6} ${top}h-0a6 6 0 0 0 -6 6v${height - 12}a6 6 0 0 0 6 6z` }),
-    svg("text", { class: "name", x: left + 14, y: top + 18 }, shortened(title, width - 22)),
-    svg("text", { class: "under", x: left + 14, y: top + 34 }, shortened(under, (width - 22) * 1.12)),
+    svg("text", { class: "name", x: left + 14, y: top + 18 }, shortened(title, width - 20)),
+    svg("text", { class: "under", x: left + 14, y: top + 34 }, shortened(under, (width - 22) * 1.22)),
     chip && svg("rect", { class: `chip ${chip.kind}`, x: left + 11, y: top + 41, width: width - 17, height: 17, rx: 5 }),
-    chip && svg("text", { class: "by", x: left + 16, y: top + 53 }, shortened(chip.text, (width - 28) * 1.09)),
+    chip && svg("text", { class: "by", x: left + 16, y: top + 53 }, shortened(chip.text, (width - 28) * 1.24)),
   );
 }
 

@@ -1,7 +1,7 @@
 /** Places for the cards of a graph: springs along links, repulsion between all, then cards that overlap are moved apart.
  *
- *  The same nodes and links in the same order always give the same places: no clock, no random number. It does a fixed
- *  number of rounds and stops. Height counts double, since cards are wide and low.
+ *  The same nodes and links in the same order always give the same places: no clock, no random number. Springs work for a
+ *  fixed number of rounds. Distances downwards count half as much again, since cards are wide and low.
  */
 
 const ROUNDS = 160;
@@ -10,6 +10,8 @@ const STRETCH = 1.55;
 const GOLDEN = Math.PI * (3 - Math.sqrt(5));
 const GAP_X = 18;
 const GAP_Y = 14;
+const APART_ROUNDS = 120;
+const WIDEN = 1.12;
 
 /** `nodes`: `{key, width, height, x?, y?, from?}`, given places where there are none yet; those that have one yield less. */
 export function arrange(nodes, edges) {
@@ -24,7 +26,13 @@ export function arrange(nodes, edges) {
     node.x = xs[index];
     node.y = ys[index] / STRETCH;
   });
-  moveApart(nodes);
+  // Where cards are too crowded to find room among the others, all of them get more.
+  while (!movedApart(nodes)) {
+    for (const node of nodes) {
+      node.x *= WIDEN;
+      node.y *= WIDEN;
+    }
+  }
 }
 
 /** New nodes start around the one that they hang on, on a spiral, away from the middle of what is there. */
@@ -77,8 +85,9 @@ function step(xs, ys, pairs, settled, heat) {
   }
 }
 
-function moveApart(nodes) {
-  for (let round = 0; round < 200; round += 1) {
+/** True once no card is over another, false if that takes too many rounds. */
+function movedApart(nodes) {
+  for (let round = 0; round < APART_ROUNDS; round += 1) {
     let moved = false;
     for (let a = 0; a < nodes.length; a += 1) {
       for (let b = a + 1; b < nodes.length; b += 1) {
@@ -98,6 +107,7 @@ function moveApart(nodes) {
         }
       }
     }
-    if (!moved) return;
+    if (!moved) return true;
   }
+  return false;
 }

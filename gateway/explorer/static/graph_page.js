@@ -154,8 +154,8 @@ function place(stages, types) {
   for (const stage of stages) {
     for (const node of stage.nodes) {
       if (places.has(node.key)) continue;
-      const wide = Math.max(textWidth(node.missing ? `? ${node.title}` : node.title), textWidth(under(types, node)) * 0.9) + 30;
-      places.set(node.key, { ...node, width: Math.max(84, Math.min(190, Math.round(wide))), height: CARD_HEIGHT });
+      const wide = Math.max(textWidth(node.missing ? `? ${node.title}` : node.title), textWidth(under(types, node)) * 0.84) + 26;
+      places.set(node.key, { ...node, width: Math.max(84, Math.min(210, Math.round(wide))), height: CARD_HEIGHT });
     }
     arrange([...places.values()], stage.edges);
   }
@@ -191,7 +191,7 @@ function line(types, edge, places, labelled) {
   return {
     edge,
     ends: itself ? [{ x: a.x, y: a.y - 58 }, { x: a.x, y: a.y - 58 }] : [a, b],
-    width: textWidth(named) * 0.88,
+    width: textWidth(named) * 0.82,
     line: svg("path", { class: "link", d: path, "marker-end": "url(#head-link)" }),
     label: svg("text", { class: `way${labelled ? " always" : ""}` }, named),
   };

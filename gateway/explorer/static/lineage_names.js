@@ -13,10 +13,10 @@ export function nodeName(node) {
 export function tableName(name, most) {
   const parts = name.split("/");
   const text = parts.length > 1 ? parts.slice(1).join("/") : name;
-  if (textWidth(text) * 0.86 <= most) return text;
+  if (textWidth(text) * 0.84 <= most) return text;
   let kept = "";
   for (const sign of [...text].reverse()) {
-    if (textWidth(`…${sign}${kept}`) * 0.86 > most) break;
+    if (textWidth(`…${sign}${kept}`) * 0.84 > most) break;
     kept = sign + kept;
   }
   return `…${kept}`;

@@ -58,11 +58,12 @@ export function statusMark(status, { help = true } = {}) {
   return el("strong", { class: `status ${status.toLowerCase()}`, title: help ? t(`${key}_help`) : null }, words);
 }
 
-/** What to call objects that are shown together, the title, or the key where titles are alike. */
+/** What to call objects that are shown together, the title, or the key where those of a type are alike. */
 export function namesOf(objects) {
   const seen = new Map();
-  for (const one of objects) seen.set(one.title, (seen.get(one.title) ?? 0) + 1);
-  return (one) => (seen.get(one.title) > 1 ? keyParts(one.id).map(shortMoment).join(" ") : one.title);
+  const title = (one) => `${one.type}\n${one.title}`;
+  for (const one of objects) seen.set(title(one), (seen.get(title(one)) ?? 0) + 1);
+  return (one) => (seen.get(title(one)) > 1 ? keyParts(one.id).map(shortMoment).join(" ") : one.title);
 }
 
 /** Times in a key without what says nothing: `2013-01-01T11:00:00Z` -> `2013-01-01 11:00`. */
