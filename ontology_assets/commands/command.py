@@ -43,7 +43,9 @@ class Command:
             "command": self.kind,
             "type": self.type,
             "id": self.id,
-            "properties": [[name, [value] if value is not None else []] for name, value in sorted(self.properties.items())],
+            "properties": [
+                [name, [value] if value is not None else []] for name, value in sorted(self.properties.items())
+            ],
             "fields": None if self.fields is None else sorted(self.fields),
             "expected_seq": self.expected_seq,
         }

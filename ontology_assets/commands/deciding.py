@@ -121,7 +121,9 @@ class CheckedCommand:
         )
 
 
-def checked(command: Command, object_type: ObjectType, types: Mapping[str, ObjectType], *, held: bool) -> CheckedCommand:
+def checked(
+    command: Command, object_type: ObjectType, types: Mapping[str, ObjectType], *, held: bool
+) -> CheckedCommand:
     """The command with its values typed. Raises CommandRefused, KeyRefused, NotCanonical."""
     known = object_type.properties
     values: dict[str, Any] = {}
@@ -150,4 +152,3 @@ def checked(command: Command, object_type: ObjectType, types: Mapping[str, Objec
     if command.kind == "update" and not values:
         raise CommandRefused("an update names at least one property", where="properties", allowed=sorted(known))
     return CheckedCommand(command, object_type, types, held, given, values, command.digest)
-

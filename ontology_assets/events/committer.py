@@ -58,7 +58,9 @@ class GroupCommitter:
                 self._thread = threading.Thread(target=self._work, name=self._name, daemon=True)
                 self._thread.start()
             self._waiting.append(one)
-            if self._idle:  # a thread that is at work looks for itself; waking it for each would cost more than the rest
+            if (
+                self._idle
+            ):  # a thread that is at work looks for itself; waking it for each would cost more than the rest
                 self._changed.notify()
         return one.future
 

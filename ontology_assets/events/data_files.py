@@ -192,7 +192,9 @@ class DataFileReader:
         if mark is None or record.n > mark.through or mark.log_id != record.log_id:
             raise LogDamaged(self._domain, record.n, f"its data file {file.key} is missing")
         if self._history is None:
-            raise LogDamaged(self._domain, record.n, "its rows are archived, and the sealed history is not at hand here")
+            raise LogDamaged(
+                self._domain, record.n, "its rows are archived, and the sealed history is not at hand here"
+            )
         start = record.first + file.first
         expected = start + first
         for run in self._history.rows(start + first, start + last, [name for name in columns if name != "ordinal"]):
@@ -204,7 +206,10 @@ class DataFileReader:
                 expected += rows.num_rows
                 ordinal = pc.subtract(rows["position"], record.first)
                 yield pa.table(
-                    [ordinal if name == "ordinal" else rows[name].cast(FILE_SCHEMA.field(name).type) for name in columns],
+                    [
+                        ordinal if name == "ordinal" else rows[name].cast(FILE_SCHEMA.field(name).type)
+                        for name in columns
+                    ],
                     names=columns,
                 )
         if expected != start + last + 1:

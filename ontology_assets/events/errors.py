@@ -97,6 +97,21 @@ class OutcomeUnknown(SpiceError):
         )
 
 
+class SchemaVersionUnknown(SpiceError):
+    """An event was written by newer code than this. Nobody guesses what it means."""
+
+    kind = "spice:schema-version-unknown"
+
+    def __init__(self, domain: str, position: int, event_type: str, version: str) -> None:
+        super().__init__(
+            "Schema version unknown",
+            f"the event at position {position} is a {event_type} of schema version {version}, which this version of the "
+            "product does not know and has no upcaster for; use the version that wrote it, or a later one.",
+            where=f"log/{domain}",
+            status=500,
+        )
+
+
 class SealMismatch(SpiceError):
     """The sealed history is not equal to the log."""
 

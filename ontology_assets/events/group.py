@@ -177,9 +177,7 @@ class _Deciding:
 class _GroupView:
     """Heads at the position decided on, under what the group writes."""
 
-    def __init__(
-        self, heads: Heads, states: "_States", domain: str, touched: Iterable[Sequence[Aggregate]]
-    ) -> None:
+    def __init__(self, heads: Heads, states: "_States", domain: str, touched: Iterable[Sequence[Aggregate]]) -> None:
         self._states, self._domain = states, domain
         self._written: dict[Aggregate, Current] = {}
         self._heads: dict[Aggregate, dict[str, Any]] = {}

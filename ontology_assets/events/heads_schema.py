@@ -25,7 +25,20 @@ from ontology_assets.events.record import Record
 FORMAT = 2
 _NULL_STATE = bytes.fromhex(NULL_STATE_HASH)
 
-TABLES = ("meta", "types", "owners", "aggregates", "earlier", "assets", "event_ids", "commands", "edits", "records", "by_type", "by_branch")
+TABLES = (
+    "meta",
+    "types",
+    "owners",
+    "aggregates",
+    "earlier",
+    "assets",
+    "event_ids",
+    "commands",
+    "edits",
+    "records",
+    "by_type",
+    "by_branch",
+)
 
 SCHEMA = """
 -- One row once anything is folded: where these heads stand.

@@ -17,6 +17,7 @@ import pyarrow as pa
 from ontology_assets.events import data_files
 from ontology_assets.events.batch import Batch, already_there, check_expected, check_sequences, prepare
 from ontology_assets.events.chain import Chain, LogEnd
+from ontology_assets.events.data_files import History
 from ontology_assets.events.envelope import MAIN, Draft
 from ontology_assets.events.errors import LogDamaged
 from ontology_assets.events.heads import Heads
@@ -26,6 +27,7 @@ from ontology_assets.events.overlap import Reads
 from ontology_assets.events.reading import Reader
 from ontology_assets.events.record import NO_CHAIN, DataFile, Record, encode
 from ontology_assets.events.turns import Turns
+from ontology_assets.events.upcasting import Upcasters
 from resources.errors import SpiceError
 from resources.object_store.base import ObjectStore
 from resources.object_store.probe import prove_put_if_absent
@@ -71,11 +73,16 @@ class EventLog:
         sleep: Callable[[float], None] = time.sleep,
         timer: Callable[[], float] = time.perf_counter,
         new_id: Callable[[], str] = random_id,
+        history: History | None = None,
+        upcasters: Upcasters | None = None,
     ) -> None:
-        """`clock`, `sleep`, `timer` and `new_id` are ports, as the store is: a simulator hands in its own."""
+        """`clock`, `sleep`, `timer` and `new_id` are ports, as the store is: a simulator hands in its own.
+
+        `history` is where archived bulk rows are read (SealedHistory); without it reading stops at the first of them.
+        """
         self.domain, self.store = domain, store
         self.chain = Chain(store, domain)
-        self._reader = Reader(self.chain)
+        self._reader = Reader(self.chain, history, upcasters)
         self._clock, self._timer, self.new_id = clock, timer, new_id
         self._counter = AppendCounter()
         self._offering = Offering(self.chain, patience_s=patience_s, sleep=sleep, counter=self._counter)

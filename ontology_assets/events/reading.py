@@ -7,10 +7,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ontology_assets.events.chain import Chain
-from ontology_assets.events.data_files import FILE_SCHEMA, DataFileReader
+from ontology_assets.events.data_files import FILE_SCHEMA, DataFileReader, History
 from ontology_assets.events.envelope import EVENT_SCHEMA, MAIN, SCHEMA_VERSION
 from ontology_assets.events.errors import LogDamaged
 from ontology_assets.events.record import DataFile, Record
+from ontology_assets.events.upcasting import Upcasters
 
 NUMBERED_SCHEMA = EVENT_SCHEMA.append(pa.field("record", pa.int64()))
 """Events with the number of their record."""
@@ -21,15 +22,16 @@ _STATE_SCHEMA = pa.schema([EVENT_SCHEMA.field("position"), EVENT_SCHEMA.field("d
 class Reader:
     """Reads one log. Rows of a Parquet file become whole events only together with their record."""
 
-    def __init__(self, chain: Chain) -> None:
+    def __init__(self, chain: Chain, history: History | None = None, upcasters: Upcasters | None = None) -> None:
         self._chain = chain
-        self._files = DataFileReader(chain.store, chain.domain)
+        self._files = DataFileReader(chain.store, chain.domain, history)
+        self._upcasters = upcasters or Upcasters()
 
     def bulk(self, record: Record, columns: list[str]) -> Iterator[tuple[int, pa.Table]]:
         """(position of the first row, rows) of the record's bulk events, row group by row group."""
         for file in record.files:
             position = record.first + file.first
-            for rows in self._files.rows(record.n, file, columns):
+            for rows in self._files.rows(record, file, columns):
                 yield position, rows
                 position += rows.num_rows
 
@@ -43,7 +45,8 @@ class Reader:
         """EVENT_SCHEMA batches of at most `batch_rows` rows, in position order, to the end of the log."""
         start = self._chain.holding(after_position + 1) if after_position > 0 else 0
         for whole in self.stream(self._chain.records(start), batch_rows, after_position):
-            yield whole.select(EVENT_SCHEMA.names).combine_chunks().to_batches()[0]
+            rows = self._upcasters.table(whole.select(EVENT_SCHEMA.names), self._chain.domain)
+            yield rows.combine_chunks().to_batches()[0]
 
     def stream(self, records: Iterable[Record], batch_rows: int, after_position: int = 0) -> Iterator[pa.Table]:
         """NUMBERED_SCHEMA tables of exactly `batch_rows` rows (the last one fewer) of consecutive records."""
@@ -66,21 +69,23 @@ class Reader:
             for file in record.files:
                 rows = _of_file(ordinals, file)
                 if rows:
-                    found = self._files.at(record.n, file, rows, FILE_SCHEMA.names)
+                    found = self._files.at(record, file, rows, FILE_SCHEMA.names)
                     parts.append(_whole_bulk(record, found))
             inline = [o - record.bulk_rows for o in ordinals if o >= record.bulk_rows]
             if inline:
                 parts += [rows.take(pa.array(inline)) for rows in _whole_inlines([record])]
-        return pa.concat_tables(parts).select(EVENT_SCHEMA.names)
+        return self._upcasters.table(pa.concat_tables(parts).select(EVENT_SCHEMA.names), self._chain.domain)
 
     def states(self, positions: Iterable[int]) -> pa.Table:
         """(position, data) of the given positions, ascending."""
+        if self._upcasters.any:
+            return self.at(positions).select(_STATE_SCHEMA.names)
         parts = [_STATE_SCHEMA.empty_table()]
         for record, ordinals in self._grouped(positions):
             for file in record.files:
                 rows = _of_file(ordinals, file)
                 if rows:
-                    found = self._files.at(record.n, file, rows, ["ordinal", "data"])
+                    found = self._files.at(record, file, rows, ["ordinal", "data"])
                     parts.append(
                         pa.table([pc.add(found["ordinal"], record.first), found["data"]], schema=_STATE_SCHEMA)
                     )
@@ -97,12 +102,12 @@ class Reader:
             span = record.bulk.ids.get(aggregate_type) if record.bulk else None
             if span is not None and span[0] <= aggregate_id <= span[1]:
                 for file in record.files:
-                    found = self._files.matching(record.n, file, aggregate_type, aggregate_id)
+                    found = self._files.matching(record, file, aggregate_type, aggregate_id)
                     parts.append(_whole_bulk(record, found))
             if any(kind == aggregate_type and key == aggregate_id for kind, key, _ in record.streams):
                 is_it = (pc.field("aggregate_id") == aggregate_id) & (pc.field("aggregate_type") == aggregate_type)
                 parts += [rows.filter(is_it) for rows in _whole_inlines([record])]
-        return pa.concat_tables(parts).select(EVENT_SCHEMA.names)
+        return self._upcasters.table(pa.concat_tables(parts).select(EVENT_SCHEMA.names), self._chain.domain)
 
     def record_events(self, record: Record) -> Iterator[pa.Table]:
         """NUMBERED_SCHEMA rows of one record, row group by row group."""
@@ -129,7 +134,7 @@ class Reader:
     def _skipping(self, record: Record, skip: int) -> Iterator[pa.Table]:
         for file in record.files:
             if skip < file.first + file.rows:
-                for found in self._files.rows(record.n, file, skip=max(0, skip - file.first)):
+                for found in self._files.rows(record, file, skip=max(0, skip - file.first)):
                     yield _whole_bulk(record, found)
         if record.body and skip < record.rows:
             for inline in _whole_inlines([record]):

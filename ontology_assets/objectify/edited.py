@@ -64,9 +64,7 @@ def split_edited(  # noqa: PLR0917 - the parts of one decision
     for i in pc.indices_nonzero(mine).to_pylist():
         row = rows.slice(i, 1).to_pylist()[0]
         event_types[i] = work.loaded(row, Edits.of(held[row["id"]]))
-    counted = rows.set_column(
-        rows.column_names.index("event_type"), "event_type", pa.array(event_types, pa.string())
-    )
+    counted = rows.set_column(rows.column_names.index("event_type"), "event_type", pa.array(event_types, pa.string()))
     gone_mine = flat(pc.is_in(gone["id"], value_set=ids))
     for row in gone.filter(gone_mine).to_pylist():
         work.gone(row, Edits.of(held[row["id"]]))

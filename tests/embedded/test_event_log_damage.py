@@ -10,6 +10,7 @@ import pytest
 from ontology_assets.events.envelope import Draft
 from ontology_assets.events.errors import LogDamaged
 from ontology_assets.events.heads import Heads
+from ontology_assets.events.heads_schema import TABLES
 from ontology_assets.events.log import EventLog
 from ontology_assets.events.verify import verify
 from resources.object_store.local import LocalObjectStore
@@ -162,19 +163,7 @@ def grown(root: Path) -> tuple[EventLog, Heads]:
 
 def content(heads: Heads) -> dict[str, object]:
     heads.catch_up()
-    tables = (
-        "types",
-        "owners",
-        "aggregates",
-        "earlier",
-        "assets",
-        "event_ids",
-        "records",
-        "by_type",
-        "by_branch",
-        "meta",
-    )
-    return {name: sorted(heads._db.execute(f"SELECT * FROM {name}").fetchall(), key=repr) for name in tables}
+    return {name: sorted(heads._db.execute(f"SELECT * FROM {name}").fetchall(), key=repr) for name in TABLES}
 
 
 @pytest.mark.parametrize("fate", ["deleted", "rubbish", "cut off", "older", "of another log", "of another format"])
