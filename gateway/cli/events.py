@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gateway.cli.common import DomainOption, HomeOption, JsonOption, home_of, print_json, say, table
-from gateway.domains import the_domain
+from gateway.domains import domains, the_domain
 from gateway.readers import open_readers
 from ontology_assets.queries.history import event_documents
 
@@ -66,12 +66,17 @@ def tail(
     domain: DomainOption = None,
     home: HomeOption = None,
 ) -> None:
-    """Events from a position on, one JSON document a line; each says in `metadata.run_id` which run appended it."""
+    """Events from a position on, one JSON document a line; each says in `metadata.run_id` which run appended it.
+
+    Those of a run are looked for in all domains, unless one is named.
+    """
     import orjson
 
-    chosen = the_domain(domain)
+    chosen = domains() if run is not None and domain is None else [the_domain(domain)]
+    readers = open_readers(home_of(home), chosen)
+    batches = (batch for one in chosen for batch in readers.log(one.name).events(after_position=start - 1))
     shown = 0
-    for batch in open_readers(home_of(home), [chosen]).log(chosen.name).events(after_position=start - 1):
+    for batch in batches:
         for document in event_documents(batch if run is None else appended_by(batch, run)):
             say(orjson.dumps(document).decode())
             shown += 1
