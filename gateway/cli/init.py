@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def init(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the domain: lower-case letters, digits and _.")],
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="CSV files (or a .zip of one), a table each.")],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="CSV files (or a .zip of one), a table each.")],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the definition; write and copy nothing.")] = False,
     home: HomeOption = None,
     json: JsonOption = False,
@@ -87,7 +87,8 @@ def _tell(definition: "FirstDefinition", files: "list[GivenFile]", home: "Home")
     from resources.addresses import dagster_url, gateway_url
 
     domain = definition.folder.name
-    say(f"{shown(definition.folder / FILE_NAME)} is written; {len(files)} files are in {shown(home.sources / domain)}.")
+    copies = "1 file is" if len(files) == 1 else f"{len(files)} files are"
+    say(f"{shown(definition.folder / FILE_NAME)} is written; {copies} in {shown(home.sources / domain)}.")
     rows = [
         [one.table.type_name, "+".join(one.table.names[c] for c in one.key.columns) or "none found: choose one",
          one.table.names[one.title], one.table.profile.rows, one.table.original]

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import orjson
 import typer
 
-from gateway.cli.common import HomeOption, JsonOption, home_of, print_json, say, table
+from gateway.cli.common import HomeOption, JsonOption, home_of, note, print_json, say, table
 from gateway.domains import domains
 from gateway.readers import open_readers
 from ontology_assets.queries.service import Queries
@@ -34,6 +34,8 @@ def count(type_name: TypeOption = None, home: HomeOption = None, json: JsonOptio
         print_json(counts)
     else:
         say(table(["type", "objects"], [[name, number] for name, number in counts.items()], right={1}))
+        if not counts:
+            note("No domain has been run on this home yet: `spice run --domain NAME`.")
 
 
 @app.command()
