@@ -9,7 +9,7 @@ import csv
 import json
 import sqlite3
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +19,7 @@ import dagster as dg
 
 from gateway.main_job import follow_all
 from gateway.readers import open_readers
-from ontology_assets.lineage.graph import ROWS, Column
+from ontology_assets.lineage.graph import ROWS, Column, ColumnGraph
 from ontology_assets.model.definitions import Domain, ObjectType
 from orchestration.definitions import build_defs
 from orchestration.launch import QUIET, run_tags
@@ -31,6 +31,8 @@ from resources.topic.sqlite import SqliteTopic
 Rows = list[dict[str, str]]
 Files = Mapping[str, Rows]
 """Rows of each dataset's file, as texts."""
+Change = Callable[[dict[str, str]], None]
+"""Changes a row in place."""
 Observed = dict[Column, dict[Any, Any]]
 """Values of each column by the identity of their rows; the rows node has the identities alone."""
 OWN_IDENTITY = ("_partition", "_row")
@@ -45,6 +47,16 @@ def without_rules(domain: Domain) -> Domain:
             "pipelines": {name: one.model_copy(update=bare) for name, one in domain.pipelines.items()},
         }
     )
+
+
+def to(column: str, value: Callable[[str], str], *, absent: Collection[str] = ("", "-")) -> Change:
+    """Change every value of a column that there is."""
+
+    def change(row: dict[str, str]) -> None:
+        if row[column] not in absent:
+            row[column] = value(row[column])
+
+    return change
 
 
 def read_file(path: Path) -> Rows:
@@ -62,12 +74,22 @@ class Bench:
     partitions: str | None = None
     _made: list[Path] = field(default_factory=list)
 
-    def changed(self, dataset: str, change: Callable[[dict[str, str]], None]) -> Files:
+    def changed(self, dataset: str, change: Change) -> Files:
         """The files with one of them changed, row by row."""
         rows = [dict(row) for row in self.files[dataset]]
         for row in rows:
             change(row)
         return {**self.files, dataset: rows}
+
+    def try_out(self, changes: Mapping[tuple[str, str], list[Change]], unchanged: Observed) -> "list[Tried]":
+        """Run with each of the changes of each (dataset, column)."""
+        found = []
+        for (dataset, column), those in changes.items():
+            runs = [self.observe(self.changed(dataset, change)) for change in those]
+            differs = frozenset[Column]().union(*(differing(unchanged, run) for run in runs))
+            empty = {one for one in unchanged if one.is_rows and not any(run.get(one) for run in [unchanged, *runs])}
+            found.append(Tried(Column(f"file/{dataset}", column), differs, frozenset(empty)))
+        return found
 
     def observe(self, files: Files) -> Observed:
         """Run the job in a new home over these files, and read all that it made."""
@@ -220,3 +242,37 @@ def by_table(columns: Iterable[Column]) -> dict[str, list[str]]:
     for column in sorted(columns):
         found[column.table].append(column.full_name)
     return dict(found)
+
+
+@dataclass(frozen=True)
+class Tried:
+    """What differed when one column of a file was changed."""
+
+    column: Column
+    differs: frozenset[Column]
+    empty: frozenset[Column]
+    """Rows nodes of what had no rows, changed or not: nothing can be seen of it."""
+
+
+def faults(graph: ColumnGraph, tried: list[Tried], *, excused: Callable[[Column, Column], bool]) -> list[str]:
+    """Where lineage and what happened do not agree: what differs and is not named, what is named and never differs.
+
+    A column that decides about the rows of a table must change them, or a column there that no edge leads to, unless
+    `excused` says of the column and the rows that these files can't show it.
+    """
+    found = []
+    for one in tried:
+        named = graph.affected_by([one.column])
+        missed = one.differs - named
+        if missed:
+            found.append(f"{one.column.id} changes what lineage does not name: {by_table(missed)}")
+        seen = {c for c, node in graph.nodes.items() if not node.inner and c.rows not in one.empty} - {one.column}
+        values = graph.ahead([one.column], values_only=True) & seen
+        if values - one.differs:
+            found.append(f"{one.column.id} does not change what is made of it: {by_table(values - one.differs)}")
+        reached = graph.ahead([one.column])
+        decided = {c.rows for c in one.differs if c.is_rows or c not in reached}
+        rows = {c for c in named & seen if c.is_rows and not excused(one.column, c)}
+        if rows - decided:
+            found.append(f"{one.column.id} decides about no rows: {by_table(rows - decided)}")
+    return found
