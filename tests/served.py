@@ -1,8 +1,9 @@
-"""The gateway as a real process, for tests that ask it as a client does: `served`, and what runs in the process.
+"""The gateway for tests: `served` as a real process, `inside` in this one.
 
 `python -m tests.served HOME PORT FOLDER` serves a home by the definitions in one folder.
 """
 
+import asyncio
 import os
 import signal
 import socket
@@ -12,10 +13,17 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
+from fastapi import FastAPI
 
-from resources.home import PROJECT_ROOT
+from gateway.api_server import serve
+from gateway.http.app import create_app
+from gateway.http.definitions import DefinitionFiles
+from ontology_assets.model.definitions import Domain
+from ontology_assets.model.loading import load_domain
+from resources.home import PROJECT_ROOT, Home
 
 FLIGHTS = PROJECT_ROOT / "orchestration" / "defs" / "nyc_flights"
 
@@ -57,12 +65,38 @@ def wait(address: str, server: "subprocess.Popen[bytes]", seconds: float = 60) -
             return
 
 
-def main() -> None:
-    from gateway.api_server import serve
-    from gateway.http.definitions import DefinitionFiles
-    from ontology_assets.model.loading import load_domain
-    from resources.home import Home
+class Inside:
+    """Asks an application in this process, a request after the other or many at once."""
 
+    def __init__(self, app: FastAPI) -> None:
+        self.app = app
+        self._runner = asyncio.Runner()
+
+    def ask(self, method: str, address: str, **more: Any) -> httpx.Response:
+        return self.together([(method, address, more)])[0]
+
+    def together(self, requests: list[tuple[str, str, dict[str, Any]]]) -> list[httpx.Response]:
+        async def all_at_once() -> list[httpx.Response]:
+            transport = httpx.ASGITransport(app=self.app, raise_app_exceptions=False)
+            async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+                return await asyncio.gather(*(client.request(m, a, **more) for m, a, more in requests))
+
+        return self._runner.run(all_at_once())
+
+    def close(self) -> None:
+        self._runner.run(asyncio.sleep(0))
+        self.app.state.serving.close()
+        self._runner.close()
+
+
+@contextmanager
+def inside(home: Path, domains: list[Domain], **options: Any) -> Iterator[Inside]:
+    asker = Inside(create_app(Home(home), domains, **options))
+    yield asker
+    asker.close()
+
+
+def main() -> None:
     home, port, folder = Path(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3])
     source = DefinitionFiles(folder.parent, lambda: [load_domain(folder)])
     serve(Home(home), "127.0.0.1", port, source)
