@@ -53,7 +53,9 @@ def state_of(object_type: ObjectType, types: Mapping[str, ObjectType], propertie
 
 def state_text_of(state: State) -> str:
     """Canonical text: equal to what a load writes of the same values."""
-    return canonical_json(state)
+    if any(isinstance(value, float | dict) for value in state["properties"].values()):
+        return canonical_json(state)  # orjson spells doubles its own way
+    return orjson.dumps(state, option=orjson.OPT_SORT_KEYS).decode()
 
 
 def _typed(object_type: ObjectType, name: str, value: Any) -> Any:

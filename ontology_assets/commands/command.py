@@ -1,10 +1,12 @@
 """A command as people and programs send it: reading the document, and the hash by which a repeated one is known."""
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
-from ontology_assets.canonical import canonical_json, state_hash
+import orjson
+
 from ontology_assets.commands.errors import CommandRefused
 
 Kind = Literal["create", "update", "delete", "undo"]
@@ -43,13 +45,11 @@ class Command:
             "command": self.kind,
             "type": self.type,
             "id": self.id,
-            "properties": [
-                [name, [value] if value is not None else []] for name, value in sorted(self.properties.items())
-            ],
+            "properties": dict(self.properties),
             "fields": None if self.fields is None else sorted(self.fields),
             "expected_seq": self.expected_seq,
         }
-        return state_hash(canonical_json(asked))
+        return hashlib.sha256(orjson.dumps(asked, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
 def read_command(document: Any) -> Command:

@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from ontology_assets.canonical import canonical_json, json_of, state_hash
+from ontology_assets.canonical import json_of, state_hash
 from ontology_assets.commands.command import Command
 from ontology_assets.commands.errors import CommandRefused, NoSuchObject, ObjectExists
 from ontology_assets.events.envelope import EDITS, NULL_STATE_HASH, REQUEST, NewEvent, derived_id
@@ -103,7 +103,7 @@ class CheckedCommand:
         event_type = DELETED if after is None else UPDATED if now.alive else CREATED
         changed = ""
         if now.state is not None and after is not None:
-            changed = f'"changed":{canonical_json(changed_fields(now.state, text))},'
+            changed = f'"changed":{orjson.dumps(changed_fields(now.state, text)).decode()},'
         return NewEvent(
             event_id=derived_id("command", command.command_id, "0"),
             event_type=event_type,

@@ -22,8 +22,8 @@ class OwnedByFiles(SpiceError):
     def __init__(self, type_name: str, file: str) -> None:
         super().__init__(
             "Owned by files",
-            f"objects of {type_name} are made by loads, as {file} says. Change the data, or say `edits: allowed` in its "
-            "mapping there.",
+            f"objects of {type_name} are made by loads, as {file} says. Change the data, or say `edits: allowed` in "
+            "its mapping there.",
             where=file,
             status=409,
         )

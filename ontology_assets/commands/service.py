@@ -5,7 +5,8 @@ Safe for any number of threads and asyncio clients. Nothing here knows HTTP; eve
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, TimeoutError as NotYet
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as NotYet
 from dataclasses import dataclass
 from typing import Any
 

@@ -104,7 +104,7 @@ class GroupCommitter:
             try:
                 outcomes = self._group.commit([one.request for one in group])
             except OutcomeUnknown as unknown:
-                # Nothing else may be offered before it is known, so the group asks again; it is in the log or it is not.
+                # Nothing else may be offered before it is known, so the same group asks again.
                 if self._closed:
                     outcomes = [unknown] * len(group)
             except BaseException as error:  # noqa: BLE001 it is each caller's answer, not this thread's end

@@ -105,8 +105,8 @@ class SchemaVersionUnknown(SpiceError):
     def __init__(self, domain: str, position: int, event_type: str, version: str) -> None:
         super().__init__(
             "Schema version unknown",
-            f"the event at position {position} is a {event_type} of schema version {version}, which this version of the "
-            "product does not know and has no upcaster for; use the version that wrote it, or a later one.",
+            f"the event at position {position} is a {event_type} of schema version {version}, which this version of "
+            "the product does not know and has no upcaster for; use the version that wrote it, or a later one.",
             where=f"log/{domain}",
             status=500,
         )

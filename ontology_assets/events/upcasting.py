@@ -95,4 +95,4 @@ def _texts(document: dict[str, Any]) -> tuple[str, str]:
     """Canonical `data` and state; the state stands last."""
     state = "null" if document.get("state") is None else canonical_json(document["state"])
     rest = canonical_json({name: value for name, value in document.items() if name != "state"})
-    return f'{rest[:-1]}{"," if len(rest) > 2 else ""}"state":{state}}}', state  # noqa: PLR2004 - "{}"
+    return f'{rest[:-1]}{"," if len(rest) > 2 else ""}"state":{state}}}', state

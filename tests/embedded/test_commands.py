@@ -113,11 +113,7 @@ def test_every_property_type_is_written_as_a_load_writes_it(tmp_path: Path) -> N
         {
             "": (
                 "v1",
-                [
-                    call(
-                        "Gent", imo=7, tons=Decimal("12.50"), depth=3.0, place={"lat": 1.0, "lon": 2.0}, state="P"
-                    )
-                ],
+                [call("Gent", imo=7, tons=Decimal("12.50"), depth=3.0, place={"lat": 1.0, "lon": 2.0}, state="P")],
             )
         }
     )
@@ -501,7 +497,8 @@ def test_an_edit_between_a_loads_decision_and_its_commit_is_decided_again(
 
     harbour = store(tmp_path)
     harbour.load({"": ("v1", [call("Gent", imo=7)])})
-    load, asked = harbour.prepared({"": ("v2", [call("Gent", imo=9)])}), []
+    load = harbour.prepared({"": ("v2", [call("Gent", imo=9)])})
+    asked: list[int] = []
 
     def deciding(heads: Heads) -> Any:
         draft = decide(load, heads, harbour.log.states)

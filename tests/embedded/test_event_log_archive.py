@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,7 @@ class Counted:
     """A file that counts the bytes that are read of it."""
 
     def __init__(self, path: str, tally: list[int]) -> None:
-        self._file, self._tally = Path(path).open("rb"), tally
+        self._file, self._tally = Path(path).open("rb"), tally  # noqa: SIM115 - closed by __exit__
 
     def read(self, size: int = -1) -> bytes:
         data = self._file.read(size)
@@ -95,7 +96,7 @@ def test_one_aggregate_is_read_with_a_twentieth_of_the_bytes(sealed: tuple[Event
     shares = []
     for key in ("ship/7", "ship/999", f"ship/{EVENTS // 2 + 3}", "none"):
         tally = [0]
-        history = SealedHistory(lake, DOMAIN, lambda path, tally=tally: Counted(path, tally))
+        history = SealedHistory(lake, DOMAIN, partial(Counted, tally=tally))
         found = history.aggregate("Ship", key)
         assert found.schema == EVENT_SCHEMA
         assert found.equals(log.aggregate("Ship", key))
@@ -110,7 +111,7 @@ def test_one_day_of_one_bucket_is_read_with_a_tenth_of_the_bytes(
 ) -> None:
     log, lake, size = sealed
     tally, day = [0], date(2013, 2, 5)
-    found = SealedHistory(lake, DOMAIN, lambda path: Counted(path, tally)).day_bucket(day, bucket)
+    found = SealedHistory(lake, DOMAIN, partial(Counted, tally=tally)).day_bucket(day, bucket)
     want = [
         row["position"]
         for batch in log.events()
@@ -164,7 +165,7 @@ def test_what_is_archived_reads_as_before_for_every_reader(tmp_path: Path) -> No
 
 
 def test_a_follower_in_the_middle_of_a_file_goes_on_while_it_is_archived_and_writers_write(tmp_path: Path) -> None:
-    log, heads, lake = grown(tmp_path)
+    log, _, lake = grown(tmp_path)
     reader = log.events(batch_rows=1_000)
     seen = [p for _ in range(30) for p in next(reader)["position"].to_pylist()]
     stop, written = threading.Event(), list[int]()

@@ -252,7 +252,7 @@ def test_what_appending_cost_is_counted(tmp_path: Path) -> None:
     append(log, heads, inline(event("e", 1, 1, event_id="e")))
     store.faults = [("500", False), ("reset", False)]
     append(log, heads, inline(event("f", 1, 1)))
-    decided = []
+    decided: list[int] = []
 
     def decide(h: Heads) -> Draft:
         if not decided:

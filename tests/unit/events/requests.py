@@ -33,7 +33,9 @@ class Put:
             for kind, key in self.touches:
                 view.expect(kind, key, self.expected)
         return [
-            self._said(event(key, view.current("Ship", key).sequence + 1, self.value, event_id=f"{self.command_id}-{i}"))
+            self._said(
+                event(key, view.current("Ship", key).sequence + 1, self.value, event_id=f"{self.command_id}-{i}")
+            )
             for i, key in enumerate(self.keys)
         ]
 
