@@ -26,7 +26,7 @@ from ontology_assets.events.offering import Offer, Offering
 from ontology_assets.events.overlap import Reads
 from ontology_assets.events.reading import Reader
 from ontology_assets.events.record import NO_CHAIN, DataFile, Record, encode
-from ontology_assets.events.turns import Turns
+from ontology_assets.events.turns import DECIDED_AGAIN, Turns
 from ontology_assets.events.upcasting import Upcasters
 from resources.errors import SpiceError
 from resources.object_store.base import ObjectStore
@@ -139,6 +139,7 @@ class EventLog:
                 self._caught_up_after(heads)
                 return commit
             self._counter.add(conflicts=1)
+            self._turns.beaten(DECIDED_AGAIN)
 
     def _caught_up_after(self, heads: Heads) -> None:
         """A convenience for the caller: what fails here must not hide that the batch is committed."""

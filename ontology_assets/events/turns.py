@@ -9,11 +9,13 @@ from collections.abc import Callable
 
 from resources.object_store.base import ObjectNotFound, ObjectStore, PutOutcome
 
-AFTER_BEATEN = 4
+PATIENCE = 8
 """So many lost offers are common luck; from then on a committer asks for a turn."""
+DECIDED_AGAIN = 3
+"""A decision that has to be made again counts so much more: of a load it takes seconds."""
 LONGEST_S = 5.0
 """A turn is long enough to decide a year of objects again; one that lasts longer is of a process that died."""
-_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.001, 0.02
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.0005, 0.005
 
 
 class Turns:
@@ -40,10 +42,10 @@ class Turns:
             waited, pause = waited + pause, min(_LONGEST_PAUSE_S, pause * 2)
             holder = self._holder()
 
-    def beaten(self) -> None:
+    def beaten(self, weight: int = 1) -> None:
         """The number that was offered to is another's. After some of these, ask for a turn."""
-        self._beaten += 1
-        if self._beaten >= AFTER_BEATEN and self._mine is None:
+        self._beaten += weight
+        if self._beaten >= PATIENCE and self._mine is None:
             token = self._new_id().encode()
             try:
                 if self._store.put_if_absent(self._key, token) is PutOutcome.DONE:

@@ -11,7 +11,7 @@ from ontology_assets.events.envelope import Draft
 from ontology_assets.events.errors import EventIdReused, SequenceConflict
 from ontology_assets.events.heads import Heads
 from ontology_assets.events.log import Commit, EventLog
-from ontology_assets.events.turns import AFTER_BEATEN, LONGEST_S, Turns
+from ontology_assets.events.turns import DECIDED_AGAIN, LONGEST_S, PATIENCE, Turns
 from ontology_assets.events.verify import verify
 from resources.object_store.local import LocalObjectStore
 from tests.unit.events.faults import OUTCOMES, LosingReplies
@@ -191,12 +191,13 @@ def test_whoever_is_beaten_again_and_again_gets_a_turn_and_gives_it_back(tmp_pat
         if not seen[-1]:
             rival.append(rival_heads, next_of("a", "rival"))
 
-    store.first = [another] * (AFTER_BEATEN + 1)
+    lost = -(-PATIENCE // (1 + DECIDED_AGAIN))  # each is one offer lost and one decision made again
+    store.first = [another] * (lost + 1)
     commit = log.append(heads, next_of("a", "mine"))
     assert commit is not None
-    assert seen == [False] * AFTER_BEATEN + [True]
+    assert seen == [False] * lost + [True]
     assert store.head(f"log-turn/{DOMAIN}") is None
-    assert (log.metrics.beaten, log.metrics.conflicts) == (AFTER_BEATEN, AFTER_BEATEN)
+    assert (log.metrics.beaten, log.metrics.conflicts) == (lost, lost)
 
 
 def test_the_turn_of_a_process_that_died_is_waited_for_once(tmp_path: Path) -> None:
@@ -214,7 +215,7 @@ def test_the_turn_of_a_process_that_died_is_waited_for_once(tmp_path: Path) -> N
 def test_a_turn_is_given_back_also_when_the_append_fails(tmp_path: Path) -> None:
     store = LocalObjectStore(tmp_path)
     mine = Turns(store, DOMAIN, lambda _: None, lambda: "me")
-    for _ in range(AFTER_BEATEN):
+    for _ in range(PATIENCE):
         mine.beaten()
     assert store.get(f"log-turn/{DOMAIN}") == b"me"
     mine.done()
@@ -228,7 +229,7 @@ def test_a_store_that_fails_a_turn_costs_no_commit(tmp_path: Path, monkeypatch: 
                 raise ConnectionResetError
             return super().get(key)
 
-    monkeypatch.setattr(turns, "AFTER_BEATEN", 0)
+    monkeypatch.setattr(turns, "PATIENCE", 0)
     log, heads = open_log(tmp_path, NoTurns(tmp_path / "objects"))
     assert append(log, heads, inline(event("a", 1, 0))).n == 1
 

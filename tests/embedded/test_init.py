@@ -125,6 +125,7 @@ def test_a_file_of_another_content_in_the_sources_stays(library: Spice, files: l
         (["third", "bokks.csv"], "bokks.csv: Source file missing: there is no such file. Allowed: "),
         (["third", "."], "Source file missing: it is a folder; name the files in it. Allowed: "),
         (["third", "books.csv", "books.csv"], "books.csv: File named twice: name each file once."),
+        (["third", "sheet.xlsx"], "sheet.xlsx: Not a CSV file: it is a spreadsheet; save the sheet as CSV"),
         (["third", "empty.csv"], "empty.csv: Empty file: "),
         (["third", "twice.csv"], "twice.csv:1: Duplicate column: the header has 'a' twice"),
         (["third", "latin.csv"], "latin.csv:3: Not UTF-8: "),
@@ -135,6 +136,7 @@ def test_what_can_not_be_is_refused_before_anything_is_written(
 ) -> None:
     folder = Path(files[0]).parent
     (folder / "empty.csv").write_text("")
+    (folder / "sheet.xlsx").write_bytes(b"PK\3\4")
     (folder / "twice.csv").write_text("a,a\n1,2\n")
     (folder / "latin.csv").write_bytes("a,b\n1,2\n3,é\n".encode("latin-1"))
     before = contents(library.project / "orchestration")
@@ -145,6 +147,10 @@ def test_what_can_not_be_is_refused_before_anything_is_written(
     assert "Traceback" not in refused.stderr
     assert contents(library.project / "orchestration") == before
     assert not (library.home / "sources" / "third").exists()
+
+
+def test_a_domain_is_checked_by_its_name(library: Spice) -> None:
+    assert library.run("defs", "check", "library").stdout == "library: 2 datasets, 0 pipelines, 2 object types\n"
 
 
 def test_a_problem_is_one_document(library: Spice) -> None:
