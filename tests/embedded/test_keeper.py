@@ -166,8 +166,8 @@ def test_a_signal_ends_a_follower_green(
 ) -> None:
     threading.Timer(1.5, os.kill, (os.getpid(), number)).start()
     started = time.monotonic()
-    assert follow_in_a_run(instance, 30).success
-    assert time.monotonic() - started < 10
+    assert follow_in_a_run(instance, 90).success
+    assert time.monotonic() - started < 60
     lease = registry.read("follower/bakery/topic")
     assert lease is not None
     assert lease.renewed_at is None
@@ -178,8 +178,8 @@ def test_a_successor_that_is_ready_relieves_the_run_at_work(
 ) -> None:
     threading.Timer(1.5, relieve, (registry, "follower/bakery/topic", "the next run")).start()
     started = time.monotonic()
-    assert follow_in_a_run(instance, 30).success
-    assert time.monotonic() - started < 10
+    assert follow_in_a_run(instance, 90).success
+    assert time.monotonic() - started < 60
 
 
 def test_one_domain_that_fails_ends_the_run_of_all_as_failed(home: Home, instance: dg.DagsterInstance) -> None:
@@ -189,11 +189,11 @@ def test_one_domain_that_fails_ends_the_run_of_all_as_failed(home: Home, instanc
     shutil.rmtree(home.objects)  # now the topic is ahead of the log of one domain
     other = BAKERY.model_copy(update={"name": "other"})
     job = dg.Definitions(
-        jobs=[follower_job("topic", [other, BAKERY], seconds=30)], resources={"runtime": Runtime()}
+        jobs=[follower_job("topic", [other, BAKERY], seconds=90)], resources={"runtime": Runtime()}
     ).resolve_job_def("follow_topic")
     started = time.monotonic()
     assert not job.execute_in_process(instance=instance, raise_on_error=False).success
-    assert time.monotonic() - started < 15
+    assert time.monotonic() - started < 60
 
 
 def test_pruning_keeps_what_the_graph_shows_and_the_newest_hundred_follower_runs(

@@ -121,7 +121,7 @@ def test_progress_is_told_after_each_batch(topic: SqliteTopic, registry: SqliteR
 
 def test_it_lets_a_living_follower_do_the_work(tmp_path: Path, topic: SqliteTopic, registry: SqliteRegistry) -> None:
     end = tmp_path / "end"
-    end.write_text("0")
+    set_end(end, 0)
     log = GeneratedLog(end)
     stop = threading.Event()
     thread, _ = in_thread(
@@ -136,7 +136,7 @@ def test_it_lets_a_living_follower_do_the_work(tmp_path: Path, topic: SqliteTopi
         ),
     )
     wait_until(lambda: registry.read(NAME) is not None)
-    end.write_text("3000")
+    set_end(end, 3_000)
     done = catch_up(log, Relay(topic, "harbour"), registry, owner="test", timing=QUICK)
     stop.set()
     thread.join()
@@ -207,17 +207,22 @@ def test_a_log_that_skips_a_position_stops_the_follower(topic: SqliteTopic, regi
 # Following
 
 
+def set_end(end: Path, position: int) -> None:
+    """At once: whoever reads it meanwhile finds the former number or this one."""
+    end.with_suffix(".new").write_text(str(position))
+    end.with_suffix(".new").replace(end)
+
+
 def test_it_follows_a_growing_log_until_its_time_is_over(
     tmp_path: Path, topic: SqliteTopic, registry: SqliteRegistry
 ) -> None:
     end = tmp_path / "end"
-    end.write_text("3")
+    set_end(end, 3)
 
     def grow() -> None:
         for last in range(4, 40):
             time.sleep(0.005)
-            end.with_suffix(".new").write_text(str(last))
-            end.with_suffix(".new").replace(end)
+            set_end(end, last)
 
     grower = threading.Thread(target=grow)
     grower.start()
