@@ -50,7 +50,6 @@ CHANGES: Mapping[tuple[str, str], list[Change]] = {
     ("flights", "carrier"): [to("carrier", next_carrier)],
     ("flights", "tailnum"): [present("tailnum", lambda text: f"{text}X")],
     ("airlines", "name"): [to("name", lambda text: f"{text} Ltd.")],
-    ("planes", "year"): [present("year", lambda text: str(int(text) + 1))],
     ("weather", "time_hour"): [to("time_hour", hour_later)],
 }
 
