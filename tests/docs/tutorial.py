@@ -2,7 +2,7 @@
 
 Fenced blocks: `csv PATH` is a file to save, `diff PATH` an edit, `yaml excerpt` something that the definition holds,
 `console` commands (`$ ...`) with their output, `console background` a server. `python -m tests.docs.tutorial` writes
-the outputs anew.
+the outputs anew, and draws the picture.
 """
 
 import json
@@ -20,10 +20,12 @@ from pathlib import Path
 import httpx
 
 from resources.home import PROJECT_ROOT
+from tests.browser.chromium import chromium
 from tests.conftest import Spice
 from tests.newcomer import newcomer
 from tests.served import free_port, wait
 
+PICTURE = PROJECT_ROOT / "docs" / "pictures" / "tutorial-member.png"
 PAGE = PROJECT_ROOT / "docs" / "tutorial.md"
 BLOCK = re.compile(r"```(?P<kind>csv|diff|yaml|console)(?: (?P<about>\S+))?\n(?P<text>.*?)```\n", re.DOTALL)
 ADDRESS = "http://127.0.0.1:3100"
@@ -161,6 +163,8 @@ def recorded(page: str) -> str:
     """The page with every output as it is now."""
     with tempfile.TemporaryDirectory() as folder, reader(Path(folder)) as one:
         outputs = {step.start: done(one, step) for step in steps(page)}
+        one.serve(next(step for step in steps(page) if step.about == "background"))  # with the edited definition
+        draw(f"{one.address}/objects/Member/Mina?lang=ko", PICTURE)
     for step in reversed(steps(page)):
         if outputs[step.start]:
             text = "".join(
@@ -168,6 +172,16 @@ def recorded(page: str) -> str:
             )
             page = page[: step.start] + text + page[step.end :]
     return page
+
+
+def draw(address: str, path: Path) -> None:
+    """A picture of a page of the explorer."""
+    with chromium() as browser:
+        page = browser.new_page(viewport={"width": 1200, "height": 640})
+        page.goto(address)
+        page.get_by_text("2024-04-06").first.wait_for()
+        page.wait_for_load_state("networkidle")
+        page.screenshot(path=path)
 
 
 if __name__ == "__main__":
