@@ -4,6 +4,7 @@
 rates in events a second, or milliseconds where the name says so. SPICE_BENCH_SCALE=0.01 runs the same code at 1 %.
 """
 
+import asyncio
 import json
 import os
 import platform
@@ -12,25 +13,35 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import orjson
+import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 import zstandard
 
+from ontology_assets.commands.service import CommandDomain, CommandService
 from ontology_assets.events.envelope import Draft
 from ontology_assets.events.heads import Heads
 from ontology_assets.events.log import EventLog
+from ontology_assets.events.sealed import SealedHistory
 from ontology_assets.events.sealing import seal
 from ontology_assets.events.verify import verify
+from ontology_assets.model.definitions import Domain, ObjectType
 from resources.lake.local import LocalLake
 from resources.object_store.local import LocalObjectStore
+from tests.unit.events.counted import Counted, NotSynced
 from tests.unit.events.making import DOMAIN, append, event, inline, rows, sha
 
 SCALE = float(os.environ.get("SPICE_BENCH_SCALE", "1"))
 YEAR = max(1_000, int(336_776 * SCALE))
-COMMITS = max(100, int(10_000 * SCALE))
+COMMITS = max(300, int(100_000 * SCALE))
+MEASURED = max(100, min(1_000, int(10_000 * SCALE)))
+CLIENTS = 64
+SEALED = max(40_000, int(1_000_000 * SCALE))
 GROUP = 1_000
 MACHINE = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
 
@@ -107,29 +118,91 @@ def follow(root: Path) -> None:
 
 
 def single_commits(root: Path) -> None:
-    """Durable one-event commits, against bare durable puts of as many bytes in turn."""
-    with fresh(root, "single") as (log, heads):
-        ours, bare = list[float](), list[float]()
-        for i in range(COMMITS):
-            draft = inline(event(f"ship/{i % 500}", i // 500 + 1, i))
-            ours.append(seconds(lambda d=draft: append(log, heads, d)))
-            if i < 1_000 or i >= COMMITS - 1_000:
-                bare.append(seconds(lambda i=i: log.store.put_if_absent(f"bare/{i}", b"x" * 1_700)))
-        first, last = ours[:1_000], ours[-1_000:]
+    """Durable one-event commits: the first and last {MEASURED:,} of many, beside bare durable puts of as many bytes.
+
+    Those between are not synced, which changes nothing of what the last ones find.
+    """
+    young, old = root / "young", root / "old"
+    log = EventLog(NotSynced(old / "objects"), DOMAIN)
+    heads = Heads(old / "heads.sqlite", log)
+    rss = 0
+    for i in range(COMMITS - MEASURED):
+        append(log, heads, inline(event(f"ship/{i % 500}", i // 500 + 1, i)))
+        if i == MEASURED:
+            rss = psutil.Process().memory_info().rss
+    grown = psutil.Process().memory_info().rss
+    heads.close()
+    logs = []
+    for folder in (young, old):
+        log = EventLog(LocalObjectStore(folder / "objects"), DOMAIN)
+        logs.append((log, Heads(folder / "heads.sqlite", log)))
+        logs[-1][1].catch_up()
+    first, last, bare = list[float](), list[float](), list[float]()
+    for i in range(MEASURED):
+        for (log, heads), times, start in ((logs[0], first, 0), (logs[1], last, COMMITS - MEASURED)):
+            at = start + i
+            draft = inline(event(f"ship/{at % 500}", at // 500 + 1, at))
+            times.append(seconds(partial(append, log, heads, draft)))
+        bare.append(seconds(partial(logs[0][0].store.put_if_absent, f"bare/{i}", b"x" * 1_700)))
+    last_ms, first_ms = statistics.median(last) * 1e3, statistics.median(first) * 1e3
+    figure("one durable commit, p50 in ms", last_ms, statistics.median(bare) * 1e3, 0.5, lower_is_better=True)
+    figure(f"p50 of the last {MEASURED:,} of {COMMITS:,} commits, ms", last_ms, first_ms, 0.8, lower_is_better=True)
+    figure(f"memory after {COMMITS:,} commits, MB", grown / 1e6, rss / 1e6, 0.9, lower_is_better=True)
+
+
+def clients(root: Path) -> None:
+    """Durable commands: 64 asyncio clients of one process against one client, in turns."""
+    ship = ObjectType.model_validate(
+        {"name": "Ship", "key": ["n"], "title": "n", "properties": {"n": {"type": "integer"}, "v": {"type": "string"}}}
+    )
+    domain = Domain(name=DOMAIN, datasets={}, object_types={"Ship": ship}, mappings={})
+    with fresh(root, "clients") as (log, heads):
+        service = CommandService([CommandDomain(domain, log, heads, None)])
+        made = iter(range(10_000_000))
+
+        async def work(many: int, each: int) -> None:
+            async def client(k: int) -> None:
+                for i in range(each):
+                    command: dict[str, object] = {"command_id": f"c{next(made)}", "type": "Ship"}
+                    if i == 0:
+                        key = next(made)
+                        command |= {"command": "create", "properties": {"n": key, "v": "x"}}
+                    else:
+                        command |= {"command": "update", "id": str(key), "properties": {"v": f"{k} {i}"}}
+                    await asyncio.wrap_future(service.submit(command))
+
+            await asyncio.gather(*(client(k) for k in range(many)))
+
+        each = max(20, int(100 * SCALE))
+        alone, together = list[float](), list[float]()
+        for _ in range(5):
+            alone.append(2 * each / seconds(lambda: asyncio.run(work(1, 2 * each))))
+            together.append(CLIENTS * each / seconds(lambda: asyncio.run(work(CLIENTS, each))))
+        service.close()
+    figure(f"{CLIENTS} clients against one, commands/s", statistics.median(together), statistics.median(alone), 20.0)
+
+
+def sealed_reads(root: Path) -> None:
+    """Bytes read of the sealed history for one aggregate, and for one day of one bucket, against all of its bytes."""
+    lake, load = LocalLake(root / "sealed-lake"), min(SEALED, 125_000)
+    noon = datetime(2013, 1, 1, 12, tzinfo=UTC)
+    with fresh(root, "sealed") as (log, heads):
+        for first in range(0, SEALED, load):
+            table = rows(*((f"ship/{i}", 1, _state(i)) for i in range(first, first + load)))
+            days = pa.array([noon + timedelta(days=i % 365) for i in range(load)], pa.timestamp("us", "UTC"))
+            append(log, heads, Draft(f"load-{first}", events=table.set_column(5, "occurred_at", days)))
+        seal(log, lake, DOMAIN)
+    size = sum(Path(file).stat().st_size for file in lake.files(f"events/{DOMAIN}"))
+    for name, want, read in (
+        ("one aggregate", 0.05, lambda history: history.aggregate("Ship", "ship/77")),
+        ("one day of one bucket", 0.10, lambda history: history.day_bucket(date(2013, 3, 3), "a")),
+    ):
+        tally = [0]
+        took = seconds(partial(read, SealedHistory(lake, DOMAIN, partial(Counted, tally=tally))))
         figure(
-            "one durable commit, p50 in ms",
-            statistics.median(last) * 1e3,
-            statistics.median(bare) * 1e3,
-            0.5,
-            lower_is_better=True,
+            f"bytes read for {name} of {SEALED:,} sealed events", tally[0], int(size * want), 1.0, lower_is_better=True
         )
-        figure(
-            f"p50 of the last 1,000 of {COMMITS:,} commits against the first, ms",
-            statistics.median(last) * 1e3,
-            statistics.median(first) * 1e3,
-            0.8,
-            lower_is_better=True,
-        )
+        figure(f"reading {name}, ms", took * 1e3, took * 1e3, 0)
 
 
 def main() -> None:
@@ -138,6 +211,8 @@ def main() -> None:
         bulk_append(root, year())
         follow(root)
         single_commits(root)
+        clients(root)
+        sealed_reads(root)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 import hashlib
 import statistics
 import time
-import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,9 +16,9 @@ from ontology_assets.events.errors import DraftRefused, EventIdReused, OutcomeUn
 from ontology_assets.events.heads import Heads
 from ontology_assets.events.log import EventLog
 from ontology_assets.events.verify import verify
-from resources.object_store.local import LocalObjectStore
 from resources.object_store.probe import PutIfAbsentBroken
 from tests.contracts.test_object_store_local import Overwriting as IgnoringAlways
+from tests.unit.events.counted import NotSynced
 from tests.unit.events.faults import LosingReplies, Overwriting
 from tests.unit.events.making import (
     DOMAIN,
@@ -491,20 +490,6 @@ def test_a_hint_is_written_on_the_way(tmp_path: Path) -> None:
     for i in range(130):
         append(log, heads, inline(event(f"ship/{i}", 1)))
     assert log.store.get(log.chain.hint_key) == b'{"n":127}'
-
-
-class NotSynced(LocalObjectStore):
-    """For the commits that are not measured: the same objects, without waiting for the disk."""
-
-    def _write_temp(self, data: bytes | Path) -> Path:
-        assert isinstance(data, bytes)
-        temp = self.root / ".tmp" / uuid.uuid4().hex
-        temp.parent.mkdir(exist_ok=True, parents=True)
-        temp.write_bytes(data)
-        return temp
-
-    def _sync_folder(self, folder: Path) -> bool:
-        return True
 
 
 def test_committing_stays_as_fast_after_10_000_commits(tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ from ontology_assets.events.upcasting import Upcaster, Upcasters
 from ontology_assets.events.verify import verify
 from resources.lake.local import LocalLake
 from resources.object_store.local import LocalObjectStore
+from tests.unit.events.counted import Counted
 from tests.unit.events.making import (
     DOMAIN,
     append,
@@ -42,27 +43,6 @@ from tests.unit.events.making import (
 
 EVENTS = int(os.environ.get("SPICE_SEALED_EVENTS", "131072"))
 DAYS = 100
-
-
-class Counted:
-    """A file that counts the bytes that are read of it."""
-
-    def __init__(self, path: str, tally: list[int]) -> None:
-        self._file, self._tally = Path(path).open("rb"), tally  # noqa: SIM115 - closed by __exit__
-
-    def read(self, size: int = -1) -> bytes:
-        data = self._file.read(size)
-        self._tally[0] += len(data)
-        return data
-
-    def __enter__(self) -> "Counted":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._file.close()
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._file, name)
 
 
 def ships(first: int, last: int, sequence: int) -> pa.Table:

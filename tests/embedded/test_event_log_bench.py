@@ -19,5 +19,5 @@ def test_the_benchmark_of_the_event_log_runs_at_one_percent() -> None:
         check=True,
     )
     figures = [json.loads(line) for line in done.stdout.splitlines()]
-    assert len(figures) == 8
+    assert len(figures) == 14
     assert all(set(line) == {"name", "ours", "bare", "ratio", "want", "machine"} for line in figures)

@@ -6,8 +6,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from ontology_assets.events.envelope import Draft
 from ontology_assets.events.verify import verify
-from tests.unit.events.making import Draft, append, fleet, open_log
+from tests.unit.events.making import append, fleet, open_log
 
 ROOT = Path(__file__).resolve().parents[2]
 SECONDS = 3.0
