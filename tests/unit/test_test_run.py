@@ -1,8 +1,10 @@
 """The closing lines of `make test`: counts of all groups, and never a success that is none."""
 
+import sys
+import time
 from pathlib import Path
 
-from tests.run import Group, Result, read_report, summary
+from tests.run import OUT_OF_TIME, Group, Result, by_folder, ended_in_time, read_report, summary
 
 GROUP = Group("one", ("unit",), 10)
 REPORT = """<testsuites><testsuite>
@@ -33,3 +35,25 @@ def test_the_last_line_is_the_plain_closing_line_of_all_groups() -> None:
     assert summary([fast])[-1] == "3 passed, 0 failed"
     assert any("two" in line and "OVER ITS BUDGET" in line for line in lines)
     assert lines.index("     4.00 s  b") < lines.index("     0.50 s  a")
+
+
+def test_seconds_are_summed_by_folder() -> None:
+    tests = [
+        (1.0, "tests.unit.events.test_a::test_b"),
+        (2.5, "tests.kills.test_c::test_d"),
+        (0.5, "tests.unit.test_e::f"),
+    ]
+    assert by_folder(tests) == {"kills": (2.5, 1), "unit": (1.5, 2)}
+
+
+def test_a_group_that_hangs_is_interrupted_and_has_failed(tmp_path: Path) -> None:
+    kept = tmp_path / "kept"
+    code = (
+        "import time, pathlib, sys\n"
+        "try:\n    time.sleep(600)\n"
+        f"except KeyboardInterrupt:\n    pathlib.Path({str(kept)!r}).write_text('what was found')"
+    )
+    assert ended_in_time([sys.executable, "-c", code], time.monotonic() + 3) == OUT_OF_TIME
+    assert kept.read_text() == "what was found"
+    assert ended_in_time([sys.executable, "-c", "raise SystemExit(3)"], time.monotonic() + 60) == 3
+    assert ended_in_time([sys.executable, "-c", ""], float("inf")) == 0
