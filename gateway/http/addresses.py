@@ -14,6 +14,8 @@ from starlette.requests import Request
 from gateway.http.problems import RequestRefused, not_found
 from ontology_assets.queries.catalogue import Catalogue
 
+MAX_BYTES = 16_384
+
 
 class AnyText(Convertor[str]):
     """The rest of an address, whatever it holds: Starlette's `path` does not match a line break."""
@@ -55,6 +57,10 @@ def names_of(request: Request) -> list[str]:
 def raw_parts(request: Request, most: int = -1) -> list[str]:
     """The parts below `/v1/<what>/` as they were sent; the last one keeps the rest."""
     raw = request.scope.get("raw_path") or quote(request.scope["path"]).encode()
+    if len(raw) > MAX_BYTES:
+        raise RequestRefused(
+            "Address too long", "no key is so long", where="address", allowed=[f"up to {MAX_BYTES:,} bytes"], status=414
+        )
     try:
         start, version, what, *rest = raw.decode("ascii").split("/", 2 + most if most > 0 else -1)
     except (UnicodeDecodeError, ValueError):

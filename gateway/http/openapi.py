@@ -72,6 +72,7 @@ PROBLEMS = {
     "NotAllowed": (405, "The address does not know this method; `Allow` lists those that it does."),
     "Unready": (409, "The columns of a source file are not known yet: run the domain first."),
     "TooLarge": (413, "The body is larger than a question may be."),
+    "TooLong": (414, "The address is longer than any key."),
     "NotJson": (415, "The body must be `application/json`."),
     "NotOurs": (403, "A page of another site may not use this server."),
     "OtherName": (421, "This server does not answer to that `Host`."),
@@ -155,7 +156,7 @@ def _object(domains: Sequence[Domain], names: list[str], known: Mapping[str, str
         "summary": "One object",
         "description": "All its properties and links. The ETag is that of the object: it holds while others change.",
         "parameters": [*_address_parameters(domains, names, known), KNOWN],
-        "responses": _unchanged(_answers("Object", "The object.", "Refused", "NotFound", "NotNow")),
+        "responses": _unchanged(_answers("Object", "The object.", "Refused", "NotFound", "TooLong", "NotNow")),
     }
 
 
@@ -166,7 +167,7 @@ def _history(domains: Sequence[Domain], names: list[str], known: Mapping[str, st
         "summary": "The events of one object",
         "description": "Oldest first, each with its envelope; also those of an object that was deleted.",
         "parameters": [*_address_parameters(domains, names, known), KNOWN],
-        "responses": _unchanged(_answers("History", "The events.", "Refused", "NotFound", "NotNow")),
+        "responses": _unchanged(_answers("History", "The events.", "Refused", "NotFound", "TooLong", "NotNow")),
     }
 
 
@@ -237,7 +238,7 @@ def _lineage(names: list[str], what: str, operation: str, more: list[Part]) -> P
             _answers(
                 "Lineage",
                 "Columns and what leads from one to the other.",
-                *("Refused", "NotFound", "Unready", "NotNow"),
+                *("Refused", "NotFound", "Unready", "TooLong", "NotNow"),
             )
         ),
     }

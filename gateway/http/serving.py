@@ -33,7 +33,6 @@ class Limits:
 
     body_bytes: int = 1 << 20
     depth: int = 16
-    address_bytes: int = 16_384
     quick_seconds: float = 0.004
     query_seconds: float = 10.0
     body_seconds: float = 10.0

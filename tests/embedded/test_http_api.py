@@ -138,6 +138,10 @@ def test_what_is_not_there_is_a_problem_that_says_so(
         assert told["allowed"] == allowed
 
 
+def test_an_address_longer_than_any_key_is_refused(shop: httpx.Client) -> None:
+    assert problem(shop.get(f"/v1/objects/Shop/{'x' * 20_000}/y"), 414)["allowed"] == ["up to 16,384 bytes"]
+
+
 def test_a_history_begins_with_the_creation(shop: httpx.Client) -> None:
     events = shop.get("/v1/history/Sale/R0001/1").json()["events"]
     assert [(event["sequence_number"], event["event_type"]) for event in events] == [(1, "ObjectCreated")]
