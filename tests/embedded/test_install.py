@@ -18,7 +18,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the source beside a cache that holds what the lock names (hard links: it costs no room)."""
     cache = PROJECT_ROOT / ".uv"
     if not (cache / "cache").is_dir():
-        pytest.skip("this checkout was not installed by bootstrap.py, so there is no cache to install from")
+        pytest.fail("There is no cache to install from: `make test` fills .uv/cache, as `python bootstrap.py` does.")
     folder = tmp_path_factory.mktemp("fresh") / "checkout"
     shutil.copytree(PROJECT_ROOT, folder, ignore=lambda _, names: LEFT_OUT.intersection(names))
     try:
