@@ -17,7 +17,7 @@ from orchestration.components.common import (
     writing,
 )
 from orchestration.components.lineage import column_lineage
-from orchestration.components.metadata import column_schema, sample_table
+from orchestration.components.metadata import column_schema, lake_folder, sample_table
 from orchestration.components.partitions import keys_of_run
 from orchestration.components.results import ROWS, result
 from orchestration.runtime import Runtime
@@ -110,7 +110,7 @@ def clean_asset(domain: Domain, name: str) -> dg.AssetsDefinition:
                 **column_lineage(domain, asset),
                 "dagster/row_count": sum(runtime.lake.rows(asset).values()),
                 "dagster/table_name": asset,
-                "path": dg.MetadataValue.path(runtime.lake.path(asset)),
+                "folder": lake_folder(asset),
                 "dagster/column_schema": column_schema(types, table_columns(domain, asset)),
                 "partitions_changed": len(_changed(report)),
             },

@@ -17,7 +17,7 @@ from orchestration.components.common import (
     writing,
 )
 from orchestration.components.lineage import column_lineage
-from orchestration.components.metadata import column_schema, markdown_table
+from orchestration.components.metadata import column_schema, lake_folder, markdown_table
 from orchestration.components.results import result
 from orchestration.runtime import Runtime
 from resources.lake.base import LakeDamagedError
@@ -83,7 +83,7 @@ def events_asset(domain: Domain) -> dg.AssetsDefinition:
                 **column_lineage(domain, asset),
                 "dagster/row_count": report.position,
                 "dagster/table_name": asset,
-                "path": dg.MetadataValue.path(runtime.lake.path(asset)),
+                "folder": lake_folder(asset),
                 "dagster/column_schema": SCHEMA,
                 "position": report.position,
                 "record": report.through,

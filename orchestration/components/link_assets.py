@@ -26,7 +26,7 @@ from ontology_assets.objectify.states import link_rows
 from orchestration.components.columns import DANGLING_COLUMNS
 from orchestration.components.common import about, asset_options, event_metadata, key_of, told_by_check, writing
 from orchestration.components.lineage import column_lineage
-from orchestration.components.metadata import column_schema, markdown_table, sample_table
+from orchestration.components.metadata import column_schema, lake_folder, markdown_table, sample_table
 from orchestration.components.partitions import keys_of_run
 from orchestration.components.results import Figures, result
 from orchestration.runtime import Runtime
@@ -150,7 +150,7 @@ def link_asset(domain: Domain, object_type: ObjectType) -> dg.AssetsDefinition:
                 **column_lineage(domain, asset),
                 "dagster/row_count": found.links,
                 "dagster/table_name": table,
-                "path": dg.MetadataValue.path(lake.path(table)),
+                "folder": lake_folder(table),
                 "dagster/column_schema": _schema(partitioned=partitioned),
                 "links": _table(found, object_type),
                 "partitions_changed": len(todo),

@@ -11,8 +11,13 @@ from orchestration.progress import Stage
 
 TABLE_ROWS = 25
 """Rows of a Markdown table in metadata: enough to see, small enough to load in a list of runs."""
-PLOT_WIDTH = 48
-"""Signs of a text plot: what stands in one line of a metadata table beside its figures."""
+PLOT_WIDTH = 24
+"""Signs of a text plot: what stands in one line of a metadata table beside its figures on a narrow page."""
+
+
+def lake_folder(table: str) -> str:
+    """Where a table lies in the home: short, for a page on which a whole path would push all else aside."""
+    return f"lake/{table}"
 
 
 def column_schema(columns: Mapping[str, str], descriptions: Mapping[str, str] | None = None) -> dg.TableSchema:
@@ -55,21 +60,21 @@ def figures_table(figures: Mapping[str, Mapping[str, int]]) -> dg.MarkdownMetada
     """One row for each figure {figure: {partition: value}}: total, least, most, and a plot over the partitions."""
     partitions = list(next(iter(figures.values()), {})) or [""]
     return markdown_table(
-        ["", "total", "least", "most", f"{partitions[0]} … {partitions[-1]}"],
+        ["", "total", f"{partitions[0]} … {partitions[-1]}", "least", "most"],
         [[name, *_summary(values)] for name, values in figures.items()],
     )
 
 
 def _summary(values: Mapping[str, int]) -> list[object]:
-    """Total, least, most (with the first partition that has it) and the plot; of nothing but zeros only the total."""
+    """Total, plot, least, most (with the first partition that has it); of nothing but zeros only the total."""
     if not any(values.values()):
         return [0, "", "", ""]
     low, high = min(values, key=values.__getitem__), max(values, key=values.__getitem__)
     return [
         sum(values.values()),
+        f"`{sparkline([*values.values()])}`",
         f"{values[low]:,} ({low})",
         f"{values[high]:,} ({high})",
-        f"`{sparkline([*values.values()])}`",
     ]
 
 

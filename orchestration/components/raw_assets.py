@@ -18,7 +18,7 @@ from orchestration.components.common import (
     writing,
 )
 from orchestration.components.lineage import column_lineage
-from orchestration.components.metadata import column_schema
+from orchestration.components.metadata import column_schema, lake_folder
 from orchestration.components.partitions import keys_of_run
 from orchestration.components.results import ROWS, result
 from orchestration.runtime import Runtime
@@ -99,10 +99,10 @@ def raw_asset(domain: Domain, name: str) -> dg.AssetsDefinition:
                 **column_lineage(domain, asset),
                 "dagster/row_count": sum(runtime.lake.rows(asset).values()),
                 "dagster/table_name": asset,
-                "path": dg.MetadataValue.path(runtime.lake.path(asset)),
+                "folder": lake_folder(asset),
                 "dagster/column_schema": _schema(columns, domain, name),
                 "source_file": report.source.name,
-                "source_sha256": report.source.sha256,
+                "source_sha256": report.source.sha256[:16],
                 "partitions_changed": sum(one.changed for one in report.partitions.values()),
                 "rows_quarantined": sum(report.quarantined.values()),
             },

@@ -5,6 +5,7 @@ which data versions it was found; a run over the same versions gives it again wi
 """
 
 import hashlib
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -31,7 +32,7 @@ CODE_VERSION = "1"
 SAMPLES = 10
 WARNS = "Where it is not so, the check warns and nothing is held back."
 NAMED = 6
-"""Columns of a sample that are named where it has no line in a file."""
+"""Columns of a sample that are shown beside its place, or named where it has no line in a file."""
 FINISHED = {AssetCheckExecutionRecordStatus.SUCCEEDED, AssetCheckExecutionRecordStatus.FAILED}
 """Status of evaluations that are over: this run has planned one of its own for each of its partitions."""
 
@@ -149,7 +150,9 @@ def _result(outcome: CheckOutcome, asset: str, version: str) -> dg.AssetCheckRes
         EVALUATED: version,
     }
     if outcome.samples:
-        metadata["sample"] = sample_table([_of_sample(sample) for sample in outcome.samples[:SAMPLES]])
+        metadata["sample"] = sample_table(
+            [_of_sample(sample, outcome.expected) for sample in outcome.samples[:SAMPLES]]
+        )
     return dg.AssetCheckResult(
         passed=outcome.passed,
         asset_key=key_of(asset),
@@ -160,11 +163,15 @@ def _result(outcome: CheckOutcome, asset: str, version: str) -> dg.AssetCheckRes
     )
 
 
-def _of_sample(sample: Mapping[str, Any]) -> dict[str, Any]:
-    """Place first: file and line are what leads to the row. No column of a table is called `source line`."""
+def _of_sample(sample: Mapping[str, Any], expected: str) -> dict[str, Any]:
+    """Place first (no column of a table is called `source line`), then what the rule names, then a few others: the
+    place leads to the whole row, and a wide table is cut off on the page."""
     known = sample.get("_source_file") is not None
     place = {"source file": sample["_source_file"], "source line": sample["_line"]} if known else {}
-    return place | {name: value for name, value in sample.items() if not name.startswith("_")}
+    names = [name for name in sample if not name.startswith("_")]
+    named = [name for name in names if re.search(rf"\b{re.escape(name)}\b", expected)]
+    shown = [*named, *(name for name in names if name not in named)][: max(NAMED, len(named))]
+    return place | {name: sample[name] for name in shown}
 
 
 def _advice(outcome: CheckOutcome) -> str:

@@ -8,7 +8,7 @@ from ontology_assets.model.layout import partitioning_of
 from orchestration.components.columns import table_columns
 from orchestration.components.common import about, asset_options, event_metadata, writing
 from orchestration.components.lineage import column_lineage
-from orchestration.components.metadata import column_schema
+from orchestration.components.metadata import column_schema, lake_folder
 from orchestration.components.partitions import keys_of_run
 from orchestration.components.results import ROWS, result
 from orchestration.runtime import Runtime
@@ -73,7 +73,7 @@ def transform_asset(domain: Domain, name: str) -> dg.AssetsDefinition:
                 **column_lineage(domain, asset),
                 "dagster/row_count": sum(runtime.lake.rows(asset).values()),
                 "dagster/table_name": asset,
-                "path": dg.MetadataValue.path(runtime.lake.path(asset)),
+                "folder": lake_folder(asset),
                 "dagster/column_schema": column_schema(report.columns, table_columns(domain, asset)),
                 "rows_in": report.rows_in,
                 "partitions_changed": len(changed),

@@ -12,9 +12,10 @@ from playwright.sync_api import Locator, Page, expect
 
 PATIENCE = 30_000.0
 """Milliseconds: the page asks for the state of runs each few seconds, and tests share two cores."""
-Marks = list[tuple[Locator, str]]
+Marks = list[tuple[Locator, str, str]]
+"""Frames around elements, each with what to say of it and on which side: above, below or right."""
 Camera = Callable[[Page, str, Marks], None]
-"""Takes a picture by name; the marks are frames around elements, each with what to say of it."""
+"""Takes a picture by name."""
 
 
 def no_camera(_page: Page, _name: str, _marks: Marks) -> None:
@@ -52,8 +53,11 @@ class Journey:
         dialog.get_by_role("button", name="All", exact=True).click()
         launch = dialog.get_by_role("button", name="Launch backfill")
         expect(launch).to_be_enabled(timeout=PATIENCE)
+        expect(dialog.get_by_text("Loading")).to_have_count(0, timeout=PATIENCE)
         everything = dialog.get_by_role("button", name="All", exact=True)
-        self.camera(self.page, "launch-all", [(everything, "1  all partitions"), (launch, "2  launch")])
+        self.camera(
+            self.page, "launch-all", [(everything, "1  all partitions", "above"), (launch, "2  launch", "above")]
+        )
         launch.click()
         expect(self.page.get_by_text("Created backfill")).to_be_visible(timeout=PATIENCE)
 
@@ -65,7 +69,7 @@ class Journey:
         box.press("Tab")
         launch = dialog.get_by_role("button", name="Launch 1 run")
         expect(launch).to_be_enabled(timeout=PATIENCE)
-        self.camera(self.page, "launch-one", [(box, "1  the partition"), (launch, "2  launch")])
+        self.camera(self.page, "launch-one", [(box, "1  the partition", "above"), (launch, "2  launch", "above")])
         launch.click()
         expect(dialog).to_be_hidden(timeout=PATIENCE)
 
@@ -77,11 +81,14 @@ class Journey:
         expect(link).to_be_visible(timeout=PATIENCE)
         positions = self.page.get_by_text("spice/positions").first
         expect(positions).to_be_visible(timeout=PATIENCE)
-        self.camera(self.page, f"{picture}-runs", [(link, "the run"), (positions, "positions it appended to the log")])
+        marks = [(link, "the run", "right"), (positions, "positions that it appended to the log", "right")]
+        self.camera(self.page, f"{picture}-runs", marks)
         link.click()
-        expect(self.page.get_by_text(status, exact=True).first).to_be_visible(timeout=PATIENCE)
+        ended = self.page.get_by_text(f"RUN_{status.upper()}", exact=True).first
+        expect(ended).to_be_visible(timeout=2 * PATIENCE)  # a year's run has thousands of events to load
         self.page.wait_for_timeout(1500)  # the steps are drawn
-        self.camera(self.page, picture, [])
+        badge = self.page.get_by_text(status, exact=True).first
+        self.camera(self.page, picture, [(badge, "how it ended", "above"), (ended, "why, in its log", "right")])
 
     def see_asset(self, asset: str, *told: str, picture: str = "") -> None:
         """The asset's page: columns, and the metadata of its latest materialization."""
@@ -91,7 +98,12 @@ class Journey:
         if picture:
             table = self.page.get_by_text("by_partition", exact=True).first
             table.scroll_into_view_if_needed(timeout=PATIENCE)
-            self.camera(self.page, picture, [])
+            change = self.page.get_by_text("change", exact=True).first
+            marks = [
+                (change, "what the run appended", "above"),
+                (table, "totals, and a plot over its partitions", "above"),
+            ]
+            self.camera(self.page, picture, marks)
 
     def see_partition(self, asset: str, partition: str, picture: str = "") -> Locator:
         """The asset's partitions -> one of them; returns its page's text."""
@@ -99,7 +111,7 @@ class Journey:
         expect(self.page.get_by_text("objects_updated", exact=True)).to_be_visible(timeout=PATIENCE)
         if picture:
             updated = self.page.get_by_text("objects_updated", exact=True)
-            self.camera(self.page, picture, [(updated, "what the run changed in this partition")])
+            self.camera(self.page, picture, [(updated, "what the run changed in this partition", "right")])
         return self.page.locator("body")
 
     def follow_failed_check(self, run_id: str, asset: str, check: str) -> Locator:
@@ -118,6 +130,6 @@ class Journey:
         self.camera(
             self.page,
             "red-check",
-            [(named, "1  the red check"), (table, "2  the rows: file, line and values")],
+            [(named, "1  the red check", "below"), (table, "2  the rows: file, line and values", "below")],
         )
         return table

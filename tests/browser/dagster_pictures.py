@@ -1,10 +1,9 @@
-"""Makes the pictures of `docs/dagster-ui.md`: `python -m tests.browser.dagster_pictures [--home FINISHED_HOME]`.
+"""Makes the pictures of `docs/dagster-ui.md`: `python -m tests.browser.dagster_pictures`, in about three minutes.
 
-The journeys of `dagster_journeys.py` over the sample. Without `--home` the sample is loaded first (a minute); a given
-home is copied, not touched. Frames and words are drawn over the page before the picture is taken.
+The journeys of `dagster_journeys.py` over the sample, from its files on. Frames and words are drawn over the page before
+the picture is taken.
 """
 
-import argparse
 import io
 import tempfile
 import zipfile
@@ -12,17 +11,17 @@ from pathlib import Path
 
 from playwright.sync_api import Page
 
-from gateway.demo.correction import copy_home
+from gateway.domains import the_domain
+from gateway.sample import fill_sources
 from resources.home import PROJECT_ROOT, Home
 from tests.browser.chromium import chromium
 from tests.browser.dagster_journeys import Journey, Marks
-from tests.conftest import Spice
 from tests.dagster_ui import Ui, open_ui
 
 PICTURES = PROJECT_ROOT / "docs" / "pictures"
 JOB, DAY = "nyc_flights", "2013-03-14"
 MOST_BYTES = 250_000
-FRAME = """([boxes]) => { for (const [x, y, width, height, text] of boxes) {
+FRAME = """([boxes]) => { for (const [x, y, width, height, text, side] of boxes) {
   const frame = document.createElement('div');
   Object.assign(frame.style, {position: 'fixed', left: `${x - 5}px`, top: `${y - 5}px`, width: `${width + 10}px`,
     height: `${height + 10}px`, border: '3px solid #d9480f', borderRadius: '8px', zIndex: 99999,
@@ -31,8 +30,9 @@ FRAME = """([boxes]) => { for (const [x, y, width, height, text] of boxes) {
   label.textContent = text;
   Object.assign(label.style, {position: 'absolute', background: '#d9480f', color: 'white', padding: '2px 8px',
     borderRadius: '6px', font: '600 14px sans-serif', whiteSpace: 'nowrap',
-    ...(x > 900 ? {right: '0'} : {left: '0'}), ...(y > 60 ? {bottom: '100%', marginBottom: '4px'} :
-    {top: '100%', marginTop: '4px'})});
+    ...(side === 'right' ? {left: '100%', top: '0', marginLeft: '6px'} : x > 1000 ? {right: '0'} : {left: '0'}),
+    ...(side === 'above' ? {bottom: '100%', marginBottom: '4px'} : {}),
+    ...(side === 'below' ? {top: '100%', marginTop: '4px'} : {})});
   frame.className = 'spice-mark'; frame.append(label); document.body.append(frame);
 } }"""
 UNFRAME = "() => document.querySelectorAll('.spice-mark').forEach((mark) => mark.remove())"
@@ -41,10 +41,10 @@ UNFRAME = "() => document.querySelectorAll('.spice-mark').forEach((mark) => mark
 def take(page: Page, name: str, marks: Marks) -> None:
     """One picture with its marks; the page is left as it was."""
     boxes = []
-    for locator, text in marks:
+    for locator, text, side in marks:
         box = locator.bounding_box()
         assert box is not None, f"{name}: nothing to frame for {text!r}"
-        boxes.append([box["x"], box["y"], box["width"], box["height"], text])
+        boxes.append([box["x"], box["y"], box["width"], box["height"], text, side])
     page.evaluate(FRAME, [boxes])
     path = PICTURES / f"dagster-{name}.png"
     page.screenshot(path=path)
@@ -93,18 +93,12 @@ def walk(ui: Ui, page: Page) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--home", type=Path, help="a home after `spice demo`; it is copied")
-    given = parser.parse_args()
     PICTURES.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="spice-pictures-") as folder:
         home = Path(folder) / "home"
-        if given.home:
-            copy_home(Home(given.home), home)
-        else:
-            Spice(home).run("demo")
+        fill_sources(Home(home), the_domain(JOB))
         with open_ui(PROJECT_ROOT, home, JOB) as ui, chromium() as browser:
-            page = browser.new_page(viewport={"width": 1280, "height": 800}, locale="en")
+            page = browser.new_page(viewport={"width": 1440, "height": 900}, locale="en")
             walk(ui, page)
 
 
