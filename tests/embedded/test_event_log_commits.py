@@ -13,6 +13,7 @@ from ontology_assets.events.heads import Heads
 from ontology_assets.events.log import Commit, EventLog
 from ontology_assets.events.turns import DECIDED_AGAIN, LONGEST_S, PATIENCE, Turns
 from ontology_assets.events.verify import verify
+from resources.object_store.base import PutOutcome
 from resources.object_store.local import LocalObjectStore
 from tests.unit.events.faults import OUTCOMES, LosingReplies
 from tests.unit.events.making import (
@@ -226,12 +227,27 @@ def test_a_store_that_fails_a_turn_costs_no_commit(tmp_path: Path, monkeypatch: 
     class NoTurns(LocalObjectStore):
         def get(self, key: str) -> bytes:
             if key.startswith("log-turn/"):
-                raise ConnectionResetError
+                raise OUTCOMES["503"]()
             return super().get(key)
+
+        def put_if_absent(self, key: str, data: bytes) -> PutOutcome:
+            if key.startswith("log-turn/"):
+                raise OUTCOMES["500"]()
+            return super().put_if_absent(key, data)
 
     monkeypatch.setattr(turns, "PATIENCE", 0)
     log, heads = open_log(tmp_path, NoTurns(tmp_path / "objects"))
-    assert append(log, heads, inline(event("a", 1, 0))).n == 1
+    rival, rival_heads = open_log(tmp_path)
+    append(log, heads, inline(event("a", 1, 0)))
+
+    def decide(h: Heads) -> Draft:
+        if log.end().n == 1:
+            rival.append(rival_heads, next_of("a", "rival"))
+        return next_of("a", "mine")(h)
+
+    commit = log.append(heads, decide)
+    assert commit is not None
+    assert commit.n == 3
 
 
 # --------------------------------------------------------------------------------------------------------- metrics
