@@ -119,7 +119,7 @@ def test_closing_commits_what_waits_and_refuses_what_comes_after(tmp_path: Path)
 
 
 def test_a_fault_of_the_store_is_each_callers_answer_and_not_the_committers_end(tmp_path: Path) -> None:
-    log, heads = open_log(tmp_path)
+    log, _ = open_log(tmp_path)
 
     class Failing(Heads):
         failing = True
