@@ -44,5 +44,5 @@ reset: ## remove the data in .spice (asks; your files in .spice/sources stay)
 	@.venv/bin/spice reset
 
 clean: ## remove the environment and all caches, not the data
-	rm -rf .venv .uv .pytest_cache .ruff_cache .mypy_cache .import_linter_cache .hypothesis *.egg-info
+	rm -rf .venv .uv .pytest_cache .ruff_cache .mypy_cache .import_linter_cache .hypothesis .schemathesis *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
