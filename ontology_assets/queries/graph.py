@@ -47,6 +47,8 @@ class _Walk:
     query: GraphQuery
     snapshot: GraphSnapshot
     nodes: dict[Node, _Found] = field(default_factory=dict)
+    ids: dict[tuple[str, int], str] = field(default_factory=dict)
+    """Of the nodes that exist, by type and `born`."""
     edges: dict[tuple[Node, str, Node], None] = field(default_factory=dict)
     truncated: bool = False
 
@@ -88,16 +90,22 @@ class _Walk:
         return list(reached)
 
     def _backwards(self, hop: Hop, sources: list[str]) -> list[str]:
-        # Each row is one edge; one more than the limit shows that there is more.
+        """Who links here is asked first; only of the objects that are new and find room more is read."""
+        # Each pair is one edge; one more than the limit shows that there is more.
         limit = self.query.max_edges + 1
-        rows = self.snapshot.linking_to(hop.target.layout, hop.link, sources, hop.where, limit)
-        at = hop.target.layout.links.index(hop.link)
+        kind, layout = hop.target.name, hop.target.layout
+        pairs = self.snapshot.links_to(layout, hop.link, sources, hop.where, limit)
+        new = [born for born, _ in pairs if (kind, born) not in self.ids]
+        rows = {row.born: row for row in self.snapshot.born_at(layout, new[: self.query.max_nodes - len(self.nodes)])}
         reached = []
-        for row in rows:
-            node, target = (hop.target.name, row.id), row.links[at]
-            if target is not None and self._reach(node, row, hop.fields):
-                reached.append(row.id)
-                self._follow(node, hop.link.name, (hop.source.name, target))
+        for born, target in pairs:
+            row = rows.get(born)
+            key = self.ids.get((kind, born)) if row is None else row.id
+            if key is None:
+                self.truncated = True
+            elif self._reach((kind, key), row, hop.fields):
+                reached.append(key)
+                self._follow((kind, key), hop.link.name, (hop.source.name, target))
         return reached
 
     def _reach(self, node: Node, row: Row | None, fields: Fields) -> bool:
@@ -110,6 +118,8 @@ class _Walk:
             self.truncated = True
             return False
         self.nodes[node] = _Found(row, fields)
+        if row is not None:
+            self.ids[node[0], row.born] = node[1]
         return True
 
     def _follow(self, source: Node, link: str, target: Node) -> None:

@@ -6,8 +6,8 @@ decimals, geopoints as `{"lat","lon"}`; absent ones are left out.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache, partial
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 from ontology_assets.projections.cells import decode
 from resources.read_model.query import Cell, Field, Kind, Row, TypeLayout
@@ -32,21 +32,25 @@ class Answer:
     generation: str = ""
 
 
-@dataclass(frozen=True)
-class _Slot:
-    """A property's first cell, and how its JSON value is made; None: it is the cell."""
+ToJson = Callable[[Sequence[Cell], int], Any]
+
+
+class _Slot(NamedTuple):
+    """A property's first cell, and how its JSON value is made of it; None: it is the cell."""
 
     name: str
     at: int
-    to_json: Callable[[Sequence[Cell]], Any] | None
+    to_json: ToJson | None
 
 
-def _decoder(field: Field) -> Callable[[Sequence[Cell]], Any]:
+def _to_json(field: Field) -> ToJson | None:
     """Times and decimals come again and again on a page, and take a quarter of its making."""
+    if field.kind in _AS_STORED:
+        return None
     if field.kind is Kind.GEOPOINT:
-        return partial(decode, field)
+        return lambda cells, at: decode(field, cells[at : at + 2])
     kept = lru_cache(maxsize=KEPT_VALUES)(lambda cell: decode(field, (cell,)))
-    return lambda cells: kept(cells[0])
+    return lambda cells, at: kept(cells[at])
 
 
 class Renderer:
@@ -57,24 +61,24 @@ class Renderer:
         self._slots: list[_Slot] = []
         at = 0
         for field in layout.fields:
-            self._slots.append(_Slot(field.name, at, None if field.kind in _AS_STORED else _decoder(field)))
+            self._slots.append(_Slot(field.name, at, _to_json(field)))
             at += field.cells
         self._title = next(slot for slot in self._slots if slot.name == layout.title)
 
     def properties(self, row: Row, fields: Fields = None) -> Document:
         cells = row.cells
         return {
-            slot.name: cells[slot.at] if slot.to_json is None else slot.to_json(cells[slot.at : slot.at + 2])
-            for slot in self._slots
-            if cells[slot.at] is not None and (fields is None or slot.name in fields)
+            name: cells[at] if to_json is None else to_json(cells, at)
+            for name, at, to_json in self._slots
+            if cells[at] is not None and (fields is None or name in fields)
         }
 
     def title(self, row: Row) -> str:
         """The title property as text, or the id where it is absent."""
-        slot = self._title
-        if row.cells[slot.at] is None:
+        _, at, to_json = self._title
+        if row.cells[at] is None:
             return row.id
-        value = row.cells[slot.at] if slot.to_json is None else slot.to_json(row.cells[slot.at : slot.at + 2])
+        value = row.cells[at] if to_json is None else to_json(row.cells, at)
         return value if isinstance(value, str) else str(value)
 
     def object(self, row: Row, fields: Fields = None) -> Document:

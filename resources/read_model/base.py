@@ -169,15 +169,19 @@ class Snapshot(ABC):
 
 class GraphSnapshot(Snapshot):
     @abstractmethod
-    def linking_to(
+    def links_to(
         self,
         type_layout: TypeLayout,
         link: LinkField,
         targets: list[str],
         where: tuple[Condition, ...] = (),
         limit: int | None = None,
-    ) -> list[Row]:
-        """Objects of the type whose link leads to one of `targets`, in order of `born`."""
+    ) -> list[tuple[int, str]]:
+        """(`born`, target) of the objects of the type whose link leads to one of `targets`, in order of `born`."""
+
+    @abstractmethod
+    def born_at(self, type_layout: TypeLayout, born: list[int]) -> list[Row]:
+        """The objects of these numbers."""
 
 
 class SearchModel(ABC):

@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from resources.read_model.query import After, Cell, Circle, Condition, Operator, Order, Selection, Word
@@ -65,7 +66,7 @@ def words_query(words: tuple[Word, ...]) -> str:
     return " AND ".join(f'"{word.text}"{"*" if word.prefix else ""}' for word in words)
 
 
-def ids_sql(name: str, ids: list[str]) -> Sql:
+def ids_sql(name: str, ids: Sequence[str | int]) -> Sql:
     """Membership in a list of any length, as one bound value."""
     return Sql(f"{name} IN (SELECT value FROM json_each(?))", (json.dumps(ids),))  # noqa: S608
 

@@ -17,29 +17,31 @@ GRAPH = ModelOptions("graph", words=False, backwards=True)
 
 
 class SqliteGraphSnapshot(SqliteSnapshot, GraphSnapshot):
-    def linking_to(
+    def links_to(
         self,
         type_layout: TypeLayout,
         link: LinkField,
         targets: list[str],
         where: tuple[Condition, ...] = (),
         limit: int | None = None,
-    ) -> list[Row]:
+    ) -> list[tuple[int, str]]:
         no = self._numbers[type_layout.name]
-        sql, to_row = row_reader(no, type_layout)
         name, most = f"l_{link.name}", -1 if limit is None else limit
         conditions = [condition_sql(c) for c in where]
         if len(targets) == 1:
             # The index of a link yields the objects of one target in order of rid, so a limit stops early.
-            condition = conjunction([Sql(f"{name} = ?", (targets[0],)), *conditions])
-            text = f"{sql} WHERE {condition.text} ORDER BY rid LIMIT ?"
+            condition, index, order = conjunction([Sql(f"{name} = ?", (targets[0],)), *conditions]), "", "rid"
         else:
-            # Numbers are sorted and cut before any row is read.
-            condition = conjunction([ids_sql(name, targets), *conditions])
+            # Without conditions the index alone has the answer, if the planner is kept from the order of the table.
             index = "" if conditions else f"INDEXED BY i{no}_{name} "
-            inner = f"SELECT rid FROM t{no} {index}WHERE {condition.text} ORDER BY +rid LIMIT ?"  # noqa: S608
-            text = f"{sql} WHERE rid IN ({inner}) ORDER BY rid"
-        return [to_row(row) for row in self._connection.execute(text, (*condition.values, most))]
+            condition, order = conjunction([ids_sql(name, targets), *conditions]), "+rid"
+        text = f"SELECT rid, {name} FROM t{no} {index}WHERE {condition.text} ORDER BY {order} LIMIT ?"  # noqa: S608
+        return self._connection.execute(text, (*condition.values, most)).fetchall()
+
+    def born_at(self, type_layout: TypeLayout, born: list[int]) -> list[Row]:
+        sql, to_row = row_reader(self._numbers[type_layout.name], type_layout)
+        condition = ids_sql("rid", born)
+        return [to_row(row) for row in self._connection.execute(f"{sql} WHERE {condition.text}", condition.values)]
 
 
 class SqliteGraphModel(GraphModel):

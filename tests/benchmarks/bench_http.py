@@ -7,8 +7,9 @@ the sample is run first. The mix, drawn anew by each client from the sample's ow
     50 %  object by its id: 80 % flights, the rest planes, airports, carrier days
     50 %  search, 20 objects a page; a quarter of those with a next page go on to it:
           30 % words in a type (a flight's designator)      15 % words in all types
-          30 % carrier and day, sorted by delay             15 % route from a day on, sorted by time
+          35 % carrier and day, sorted by delay             10 % route from a day on, sorted by time
           10 % delay over a number, sorted by another, three fields
+    graphs: a plane, its flights, the weather at their departures, all flights in that weather; cut at 200 nodes
 """
 
 import argparse

@@ -76,7 +76,7 @@ class Mix:
             document = {"type": "Flight", "text": draw.choice(known["designators"])}
         elif form < 0.45:
             document = {"text": draw.choice(known["words"])}
-        elif form < 0.75:
+        elif form < 0.8:
             carrier, day, _, _ = draw.choice(known["departures"])
             document = {
                 "type": "Flight",
@@ -101,8 +101,8 @@ class Mix:
         return self._asked
 
     def _graph(self) -> dict[str, Any]:
-        """Three hops; the last one is cut at 200 nodes."""
-        hops = [{"link": "flights"}, {"link": "arrives_at"}, {"link": "departures"}]
+        """A plane's flights, the weather at their departures, what else left in it: cut at 200 nodes."""
+        hops = [{"link": "flights"}, {"link": "had_weather"}, {"link": "flights"}]
         start = {"type": "Plane", "id": self._draw.choice(self._known["ids"]["Plane"])}
         return {"start": start, "hops": hops, "max_nodes": 200, "max_edges": 400}
 
