@@ -14,6 +14,9 @@ from ontology_assets.queries.history import event_documents
 if TYPE_CHECKING:
     import pyarrow as pa
 
+RunOption = Annotated[
+    str | None, typer.Option("--run", help="Only what this Dagster run appended: its id, or how it begins.")
+]
 app = typer.Typer(no_args_is_help=True, help="The event log: figures, proof, tail.")
 
 
@@ -52,17 +55,19 @@ def verify(domain: DomainOption = None, home: HomeOption = None, json: JsonOptio
 
 
 def appended_by(events: "pa.RecordBatch", run: str) -> "pa.RecordBatch":
-    """The events of one run; `metadata` is canonical JSON, so its text is compared and nothing parsed."""
+    """The events of the runs whose id begins so; `metadata` is canonical JSON: its text is compared, nothing parsed."""
     import pyarrow.compute as pc
 
-    return events.filter(pc.match_substring(events["metadata"], f'"run_id":{json_text(run)}'))
+    return events.filter(pc.match_substring(events["metadata"], f'"run_id":{json_text(run)[:-1]}'))
 
 
 @app.command()
 def tail(
     start: Annotated[int, typer.Option("--from", help="First position to show.")] = 1,
     limit: Annotated[int, typer.Option(help="Events to show at most; 0 = all there are.")] = 20,
-    run: Annotated[str | None, typer.Option("--run", help="Only what this Dagster run appended, by its id.")] = None,
+    run: Annotated[
+        str | None, typer.Option("--run", help="Only what this Dagster run appended; its id, or how it begins.")
+    ] = None,
     domain: DomainOption = None,
     home: HomeOption = None,
 ) -> None:

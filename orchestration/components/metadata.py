@@ -57,21 +57,27 @@ def _shown(value: object) -> str | int | float | bool:
 
 
 def figures_table(figures: Mapping[str, Mapping[str, int]]) -> dg.MarkdownMetadataValue:
-    """One row for each figure {figure: {partition: value}}: total, least, most, and a plot over the partitions."""
+    """One row for each figure {figure: {partition: value}}: total, plot over the partitions, least, most.
+
+    Total and name share a cell, so that the plot stands on a narrow page; the part of a name up to its first `_` is
+    said by the asset (`objects_created` of objects).
+    """
     partitions = list(next(iter(figures.values()), {})) or [""]
     return markdown_table(
-        ["", "total", f"{partitions[0]} … {partitions[-1]}", "least", "most"],
-        [[name, *_summary(values)] for name, values in figures.items()],
+        ["total", f"{partitions[0]} … {partitions[-1]}", "least", "most"],
+        [
+            [f"{sum(values.values()):,} {name.partition('_')[2] or name}", *_summary(values)]
+            for name, values in figures.items()
+        ],
     )
 
 
 def _summary(values: Mapping[str, int]) -> list[object]:
-    """Total, plot, least, most (with the first partition that has it); of nothing but zeros only the total."""
+    """Plot, least, most (with the first partition that has it); nothing of zeros."""
     if not any(values.values()):
-        return [0, "", "", ""]
+        return ["", "", ""]
     low, high = min(values, key=values.__getitem__), max(values, key=values.__getitem__)
     return [
-        sum(values.values()),
         f"`{sparkline([*values.values()])}`",
         f"{values[low]:,} ({low})",
         f"{values[high]:,} ({high})",

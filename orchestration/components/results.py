@@ -16,6 +16,8 @@ from transforms.digests import combined_version
 
 ROWS = "rows"
 """The figure that is `dagster/partition_row_count` of a partition; of a whole table `dagster/row_count` says it."""
+RUN_SHOWN = 8
+"""Signs of a run's id, as Dagster's own pages show it."""
 VERSION_SHOWN = 16
 """Signs of a partition's data version: enough to compare, short enough for the page."""
 Figures = Mapping[str, Mapping[str, int]]
@@ -38,7 +40,7 @@ def result(
     if seconds is not None:
         about_run["seconds"] = round(seconds, 3)
     if spans:
-        about_run["events_of_run"] = dg.MetadataValue.md(f"`spice events tail --run {context.run.run_id}`")
+        about_run["events_of_run"] = f"spice events tail --run {context.run.run_id[:RUN_SHOWN]}"
     about_all: dict[str, Any] = {}
     if context.assets_def.partitions_def is None:
         about_all = {**_numbers("", figures or {}, ""), **about_run}

@@ -69,12 +69,15 @@ class Journey:
         box.press("Tab")
         launch = dialog.get_by_role("button", name="Launch 1 run")
         expect(launch).to_be_enabled(timeout=PATIENCE)
-        self.camera(self.page, "launch-one", [(box, "1  the partition", "above"), (launch, "2  launch", "above")])
+        self.camera(self.page, "launch-one", [(box, "1  the partition", "below"), (launch, "2  launch", "above")])
         launch.click()
         expect(dialog).to_be_hidden(timeout=PATIENCE)
 
-    def see_run(self, run_id: str, status: str, picture: str) -> None:
-        """Runs -> the run: its status and its steps. Of a backfill the list shows the runs when it is told to."""
+    def see_run(self, run_id: str, status: str, picture: str, step: str = "") -> None:
+        """Runs -> the run: its status and its steps. Of a backfill the list shows the runs when it is told to.
+
+        `step`: one that the page lists as failed.
+        """
         self.page.goto(f"{self.url}/runs")
         self.page.get_by_text("Show runs within backfills").click(timeout=PATIENCE)
         link = self.page.locator(f'a[href="/runs/{run_id}"]').first
@@ -88,7 +91,12 @@ class Journey:
         expect(ended).to_be_visible(timeout=2 * PATIENCE)  # a year's run has thousands of events to load
         self.page.wait_for_timeout(1500)  # the steps are drawn
         badge = self.page.get_by_text(status, exact=True).first
-        self.camera(self.page, picture, [(badge, "how it ended", "above"), (ended, "why, in its log", "right")])
+        marks = [(badge, "how it ended", "below"), (ended, "what it says at the end", "above")]
+        if step:
+            failed = self.page.get_by_text(step, exact=True).last
+            expect(failed).to_be_visible(timeout=PATIENCE)
+            marks.append((failed, "the red step", "below"))
+        self.camera(self.page, picture, marks)
 
     def see_asset(self, asset: str, *told: str, picture: str = "") -> None:
         """The asset's page: columns, and the metadata of its latest materialization."""
@@ -100,8 +108,8 @@ class Journey:
             table.scroll_into_view_if_needed(timeout=PATIENCE)
             change = self.page.get_by_text("change", exact=True).first
             marks = [
-                (change, "what the run appended", "above"),
-                (table, "totals, and a plot over its partitions", "above"),
+                (change, "what the run appended", "right"),
+                (table, "totals and plot", "right"),
             ]
             self.camera(self.page, picture, marks)
 
@@ -116,9 +124,7 @@ class Journey:
 
     def follow_failed_check(self, run_id: str, asset: str, check: str) -> Locator:
         """Runs -> the red run -> its red step -> the asset's checks -> the rows. Returns the table of rows."""
-        self.see_run(run_id, "Failure", "red-run")
-        errored = self.page.get_by_text(f"{asset.replace('/', '__')}__checks").first
-        expect(errored).to_be_visible(timeout=PATIENCE)
+        self.see_run(run_id, "Failure", "red-run", step=f"{asset.replace('/', '__')}__checks")
         self.page.goto(f"{self.url}/assets/{asset}")
         self.page.get_by_role("tab", name="Checks").or_(self.page.get_by_role("link", name="Checks")).first.click()
         named = self.page.get_by_text(check, exact=True).first

@@ -194,10 +194,10 @@ def test_whatever_has_a_page_says_what_it_is_for() -> None:
 
 
 def test_a_table_of_figures_has_totals_extremes_and_a_plot() -> None:
-    figures = {"rows": {"a": 2, "b": 9, "c": 2}, "none": {"a": 0, "b": 0, "c": 0}}
+    figures = {"rows": {"a": 2, "b": 9, "c": 2}, "rows_quarantined": {"a": 0, "b": 0, "c": 0}}
     lines = figures_table(figures).value.splitlines()
-    assert lines[0] == "|  | total | a … c | least | most |"
-    assert lines[2:] == ["| rows | 13 | `▁█▁` | 2 (a) | 9 (b) |", "| none | 0 |  |  |  |"]
+    assert lines[0] == "| total | a … c | least | most |"
+    assert lines[2:] == ["| 13 rows | `▁█▁` | 2 (a) | 9 (b) |", "| 0 quarantined |  |  |  |"]
     assert len(sparkline(range(365))) == 24
 
 
