@@ -65,9 +65,7 @@ def appended_by(events: "pa.RecordBatch", run: str) -> "pa.RecordBatch":
 def tail(
     start: Annotated[int, typer.Option("--from", help="First position to show.")] = 1,
     limit: Annotated[int, typer.Option(help="Events to show at most; 0 = all there are.")] = 20,
-    run: Annotated[
-        str | None, typer.Option("--run", help="Only what this Dagster run appended; its id, or how it begins.")
-    ] = None,
+    run: RunOption = None,
     domain: DomainOption = None,
     home: HomeOption = None,
 ) -> None:
