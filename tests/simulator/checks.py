@@ -16,7 +16,8 @@ class Checks:
     def __init__(self, world: World) -> None:
         self.world = world
         self.truth = Truth()
-        self.commands: dict[str, Command] = {}
+        self.commands: dict[str, list[Command]] = {}
+        """By event id: who may have made it. Two for an id that is used twice: the first in the log has it."""
         self.acked: dict[int, tuple[Command, str]] = {}
         self.sinks: dict[str, SinkSeen] = {}
         self.read_up_to: dict[str, int] = {}
@@ -25,9 +26,11 @@ class Checks:
 
     def offered(self, command: Command) -> None:
         """This command is about to be tried; its events may appear from now on."""
-        for k in range(len(command.keys)):
-            if command.reuses is None:
-                self.commands.setdefault(command.event_id(k), command)
+        ids = [f"load {command.version}"] if command.kind == "load" else map(command.event_id, range(len(command.keys)))
+        for event_id in ids:
+            known = self.commands.setdefault(event_id, [])
+            if command not in known:
+                known.append(command)
 
     # The log
 
@@ -44,11 +47,14 @@ class Checks:
 
     def _as_asked(self, record: TrueRecord) -> None:
         """I7, and that what is appended is what was asked, decided on the state that it follows."""
-        asked = {id(c): c for e in record.events if (c := self.commands.get(e.id)) is not None}.values()
         ids = {event.id for event in record.events}
-        for command in asked:
-            missing = [k for k in range(len(command.keys)) if command.event_id(k) not in ids]
-            if missing:
+        seen: set[int] = set()
+        for event in record.events:
+            command = self.made_by(event)
+            if command is None or command.number in seen:
+                continue
+            seen.add(command.number)
+            if any(command.event_id(k) not in ids for k in range(len(command.keys))):
                 raise Violation("I7 all or none", f"record {record.n} has a part of {command}")
             for k, key in enumerate(command.keys):
                 self._one(command, key, self.truth.by_id[command.event_id(k)])
@@ -79,7 +85,7 @@ class Checks:
         import json
 
         properties = json.loads(envelope.state)["properties"]
-        command = self.commands[f"load {properties['data_version']}"]
+        command = self.commands[f"load {properties['data_version']}"][0]
         owner = f"{ASSET}@{command.partition}"
         before: dict[str, Event] = {}
         for (kind, key), history in self.truth.heads.items():
@@ -126,7 +132,8 @@ class Checks:
         if command.kind == "load":
             good = any(event.type == "Asset" and f'"{command.version}"' in event.state for event in events)
         else:
-            good = [event.id for event in events] == [command.event_id(k) for k in range(len(command.keys))]
+            good = [e.id for e in events] == [command.event_id(k) for k in range(len(command.keys))]
+            good = good and self.made_by(events[0]) is command
         if not good:
             raise Violation("I1 acked is there", f"{command} was acknowledged at {first} to {last}, where it is not")
         n = events[0].record
@@ -135,12 +142,36 @@ class Checks:
         command.record = n
         self.acked[n] = (command, self.truth.records[n].sha)
 
+    def made_by(self, event: Event) -> Command | None:
+        """Which of the commands with this event's id it is of: a rival is told by its amount."""
+        commands = self.commands.get(event.id, [])
+        for command in commands:
+            if command.reuses is not None and event.state == state_text(command.keys[0], command.amount):
+                return command
+        return next((command for command in commands if command.reuses is None), None)
+
+    def has(self, command: Command) -> bool:
+        """Whether it is in the log."""
+        event = self.truth.by_id.get(command.event_id(0)) if command.keys else None
+        return event is not None and self.made_by(event) is command
+
+    def taken(self, command: Command) -> None:
+        """The client was told that another has its id: that must be so."""
+        if self.has(command) or command.event_id(0) not in self.truth.by_id:
+            raise Violation("I4 same id, other content", f"{command} was refused, though no other has its id")
+
+    def nothing_to_do(self, command: Command) -> None:
+        """The client was told that there is nothing to append: right for a load whose version is the latest."""
+        latest = self.truth.heads.get(("Asset", f"{ASSET}@{command.partition}"), [])
+        if command.kind != "load" or not latest or f'"{command.version}"' not in latest[-1].state:
+            raise Violation("I1 acked is there", f"{command} was answered with nothing, and is not there")
+
     def refused(self, command: Command, actual: int, invoked_at: int) -> None:
         """The client was told that somebody else was first: that must be so, and its own event must not be there."""
         key = command.keys[0]
         history = self.truth.of(key)
         at_invoke = sum(1 for event in history if event.position <= invoked_at)
-        if any(command.event_id(k) in self.truth.by_id for k in range(len(command.keys))):
+        if self.has(command):
             raise Violation("I6 a retry is one event", f"{command} is in the log and was answered with a conflict")
         if actual == command.expected or not at_invoke <= actual <= len(history):
             raise Violation("I5 truthful conflict", f"{command} was told {key} is at {actual}, it is at {len(history)}")

@@ -2,12 +2,13 @@
 made again from the log, and in some runs a record is damaged, which must stop everybody who comes by, with its number.
 """
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ontology_assets.events.errors import LogDamaged
 from ontology_assets.events.heads import Heads
 from ontology_assets.events.log import EventLog
-from ontology_assets.events.record import Record, encode
+from ontology_assets.events.record import Record, decode, encode
 from ontology_assets.events.verify import verify
 from ontology_assets.projections.search import words_of
 from ontology_assets.projections.sinks import ProjectionSink
@@ -110,6 +111,11 @@ def _damage(world: World, checks: Checks, workload: "Workload") -> None:
         del world.objects[key]
     elif kind == "damage: foreign":
         world.objects[key] = Stored(_foreign(n))
+    elif kind == "damage: unchained":
+        if not n:
+            return
+        sound = decode(data, DOMAIN, n, log_id=None, prev=None)
+        world.objects[key] = Stored(encode(replace(sound, prev="ab" * 32))[0])
     else:
         at = r.randrange(len(data))
         spoilt = {
@@ -155,7 +161,8 @@ def _nobody_passes(world: World, workload: "Workload", n: int, before: int, kind
                     reached = sink.position()
                     sink.close()
         except LogDamaged as damage:
-            if damage.n != n and not (kind == "damage: missing" and damage.n in (0, n)):
+            # What lies at number 0 says which log it is: that it is another's shows in the next record.
+            if damage.n != n and (kind, n, damage.n) != ("damage: foreign", 0, 1):
                 raise Violation("F10 damage stops", f"{kind} of record {n}: the {who} names record {damage.n}") from None
             if reached > before:
                 raise Violation("F10 damage stops", f"{kind} of record {n}: the {who} came to {reached}") from None

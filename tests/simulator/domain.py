@@ -55,12 +55,12 @@ class Command:
     rows: tuple[tuple[str, int], ...] = ()
     partition: str = ""
     reuses: "Command | None" = None
+    rivalled: bool = False
+    """Another command has its id."""
     way: str = "append"
     """"group": by the group commit, "append": by an append of its own."""
     record: int | None = None
     """Where it was acknowledged to be."""
-    settled: bool = False
-    """The client has its answer."""
 
     def event_id(self, ordinal: int) -> str:
         owner = self.reuses or self
@@ -105,7 +105,7 @@ def decision(command: Command, states: Callable[[Any], pa.Table]) -> Callable[[H
         for k, key in enumerate(command.keys):
             row = found.get(key)
             sequence = row["sequence"] if row else 0
-            if known:  # it is in the log already: its content is asked for, not worked out on what came after it
+            if known and command.kind == "add":  # it is there: its content is asked for, not worked out on later ones
                 state = _state(states, known[ids[k]].position)
             else:
                 state = _wanted(command, key, _state(states, row["position"]) if row else "null")

@@ -63,6 +63,7 @@ DAMAGE_FAULTS = {
     "damage: bit": "one bit of a record flips",
     "damage: missing": "a record is deleted",
     "damage: foreign": "a record of another log lies in the place of one",
+    "damage: unchained": "a record of the same log lies there that follows another history",
     "damage: data file": "one bit of a data file flips",
 }
 CONTENT_FAULTS = {
@@ -138,6 +139,15 @@ CRASH_POINTS = (
 """Every named crash point: role, place, port call."""
 
 
+ZOMBIE_POINTS = (
+    "relay: before begin topic",
+    "relay: before commit topic",
+    "search: before begin search",
+    "search: before commit search",
+)
+"""Where a holder of the lease is stopped past it in some runs: what it does next, it does with an old epoch."""
+
+
 @dataclass
 class Faults:
     """The faults of one run."""
@@ -150,10 +160,14 @@ class Faults:
     def __post_init__(self) -> None:
         r = self.random
         self.rates = {kind: 10 ** r.uniform(-2.3, -0.7) for kind in sorted(KINDS) if r.random() < 0.4}
+        for kind in sorted(CONTENT_FAULTS):
+            if r.random() < 0.6:
+                self.rates[kind] = r.uniform(0.05, 0.5)
         self.crash_rate = r.choice([0.0, 0.0005, 0.002, 0.005])
         self.pause_rate = r.choice([0.0, 0.0, 0.001, 0.003])
         self.aimed = {point: 1 + int(r.expovariate(0.5)) for point in r.sample(CRASH_POINTS, 4)}
         self.power_cut = r.random() < 0.25
+        self.zombie_at = r.choice(ZOMBIE_POINTS) if r.random() < 0.3 else ""
 
     def draw(self, kinds: tuple[str, ...]) -> str | None:
         """One of these kinds, or None; most times None."""

@@ -80,6 +80,7 @@ class SimStore(ObjectStore):
         world.point("before", what)
         assert isinstance(data, bytes)
         self._objects[key] = Stored(data)
+        world.on_object(key, data)
         self._sync(key)
         world.point("after", what)
         if what == "put data" and world.faults.draw(("data: reply lost",)):
