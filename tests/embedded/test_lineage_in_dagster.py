@@ -14,6 +14,7 @@ from dagster_graphql.test.utils import execute_dagster_graphql
 
 from gateway.main_job import follow_all
 from gateway.readers import open_readers
+from ontology_assets.lineage.assets import asset_lineages
 from ontology_assets.lineage.document import lineage_document
 from ontology_assets.model.definitions import Domain
 from ontology_assets.model.loading import load_domain
@@ -24,6 +25,9 @@ from orchestration.sensors.topic_observation import topic_observation
 from resources.home import Home
 from resources.instance import open_instance
 
+pytestmark = pytest.mark.filterwarnings(  # asked for by Dagster itself, of every schedule that it loads in process
+    "ignore:Property `ScheduleDefinition.environment_vars`:DeprecationWarning"
+)
 BAKERY = Path(__file__).parent.parent / "domains" / "bakery"
 ENTRIES = """
   __typename label
@@ -98,6 +102,7 @@ def assets(instance: dg.DagsterInstance, home: Home, bakery: Domain, tmp_path_fa
         f"defs = build_defs(domains=[load_domain(Path({str(BAKERY)!r}))])\n"
     )
     with in_process_test_workspace(instance, LoadableTargetOrigin(python_file=str(file), attribute="defs")) as context:
+        assert context.code_location_errors() == []
         answer = execute_dagster_graphql(context, QUERY)
     assert not answer.errors
     return {"/".join(node["assetKey"]["path"]): Seen(node) for node in answer.data["assetNodes"]}
@@ -120,7 +125,8 @@ class Observer:
         return [one for one in result.asset_events if isinstance(one, dg.AssetObservation)]
 
 
-def test_every_asset_says_where_its_columns_come_from(assets: dict[str, Seen]) -> None:
+def test_every_asset_says_where_its_columns_come_from(assets: dict[str, Seen], bakery: Domain) -> None:
+    assert set(assets) == set(asset_lineages([bakery]))
     for asset, seen in assets.items():
         assert deps(seen.definition), asset
         assert "| column | comes from | by |" in seen.definition["lineage"]["mdStr"], asset
