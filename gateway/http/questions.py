@@ -6,6 +6,7 @@ from starlette.responses import Response
 from gateway.http.bodies import read_document
 from gateway.http.documents import document_response
 from gateway.http.serving import Serving
+from gateway.http.shapes import shape_of
 
 
 class QuestionRoutes:
@@ -16,12 +17,14 @@ class QuestionRoutes:
         """Objects by words and typed conditions, page by page."""
         document = await read_document(request, self._serving.limits)
         asked = self._serving.now
-        answer = await self._serving.ask(lambda limit: asked.queries.search(document, limit))
+        shape = shape_of(document, asked.names)
+        answer = await self._serving.ask(lambda limit: asked.queries.search(document, limit), shape)
         return document_response(request, answer.document, asked.etag(answer.generation, answer.position))
 
     async def graph(self, request: Request) -> Response:
         """Objects and the links between them, hop by hop."""
         document = await read_document(request, self._serving.limits)
         asked = self._serving.now
-        answer = await self._serving.ask(lambda limit: asked.queries.graph(document, limit))
+        shape = shape_of(document, asked.names)
+        answer = await self._serving.ask(lambda limit: asked.queries.graph(document, limit), shape)
         return document_response(request, answer.document, asked.etag(answer.generation, answer.position))

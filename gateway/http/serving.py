@@ -1,24 +1,27 @@
 """What all requests share: the home's questions, the definitions they are asked by, and who does the reading.
 
 A question is first asked in the event loop's own thread, for some milliseconds: most need less than handing them to
-another thread would. One that is not done by then begins again in a thread, with the full time limit. Histories and
-the state of the logs are read in a thread of their own, which alone uses their readers.
+another thread would. One that is not done by then begins again in a thread, with the full time limit, and the next ones
+of its shape begin there. Histories and the state of the logs are read in a thread of their own, which alone uses their
+readers.
 """
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeVar
 
 from gateway.http.definitions import DefinitionSource, Watch
+from gateway.http.shapes import SlowShapes
 from gateway.readers import Readers, open_readers
 from ontology_assets.model.definitions import Domain
 from ontology_assets.queries.service import Queries
 from resources.errors import SpiceError
 from resources.home import Home
+from resources.read_model.query import Operator
 from resources.read_model.time_limit import TimeLimit, TooSlow
 
 Value = TypeVar("Value")
@@ -33,7 +36,7 @@ class Limits:
 
     body_bytes: int = 1 << 20
     depth: int = 16
-    quick_seconds: float = 0.004
+    quick_seconds: float = 0.003
     query_seconds: float = 10.0
     body_seconds: float = 10.0
 
@@ -48,6 +51,15 @@ class Asked:
     @cached_property
     def queries(self) -> Queries:
         return open_readers(self.home, self.domains).queries
+
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """Every word of a question that says what it is about: types, properties, links, operators."""
+        found = {operator.value for operator in Operator} | {"asc", "desc"}
+        for known in self.queries.catalogue.types.values():
+            found |= {known.name, *known.inverses}
+            found |= {one.name for one in known.layout.fields} | {one.name for one in known.layout.links}
+        return frozenset(found)
 
     @cached_property
     def digest(self) -> str:
@@ -74,6 +86,7 @@ class Serving:
         """What is wrong with the definitions as they stand now; answers go on by the last good ones."""
         self._threads = ThreadPoolExecutor(QUERY_THREADS, "query")
         self._log_thread = ThreadPoolExecutor(1, "log")
+        self._slow = SlowShapes()
         self._log_readers: tuple[Asked, Readers] | None = None
 
     @property
@@ -87,12 +100,14 @@ class Serving:
                 self.broken = fault
         return self._now
 
-    async def ask(self, question: Callable[[TimeLimit], Value]) -> Value:
+    async def ask(self, question: Callable[[TimeLimit], Value], shape: Hashable = None) -> Value:
         """The answer to a question over the read models. Raises what it raises, and TooSlow."""
-        try:
-            return question(TimeLimit.of(self.limits.quick_seconds, waits=False))
-        except TooSlow:
-            limit = TimeLimit.of(self.limits.query_seconds)
+        if shape is None or not self._slow.expects_slow(shape):
+            try:
+                return question(TimeLimit.at_once(self.limits.quick_seconds))
+            except TooSlow:
+                self._slow.was_slow(shape)
+        limit = TimeLimit.of(self.limits.query_seconds)
 
         def with_patience() -> Value:
             limit.check()  # it may have waited for its turn all the time it had

@@ -6,9 +6,9 @@ the sample is run first. The mix, drawn anew by each client from the sample's ow
 
     50 %  object by its id: 80 % flights, the rest planes, airports, carrier days
     50 %  search, 20 objects a page; a quarter of those with a next page go on to it:
-          30 % words in a type (a flight's designator)      15 % words in all types
-          35 % carrier and day, sorted by delay             10 % route from a day on, sorted by time
-          10 % delay over a number, sorted by another, three fields
+          35 % words in a type (a flight's designator)      15 % words in all types
+          35 % two conditions (carrier, day) and a sort     10 % over a number, sorted by another, three fields
+           5 % three conditions (a route from a day on) and a sort: up to 17,000 rows are looked at
     graphs: a plane, its flights, the weather at their departures, all flights in that weather; cut at 200 nodes
 """
 

@@ -19,6 +19,16 @@ import uvloop
 HEAD = b"Host: 127.0.0.1\r\nAccept: application/json\r\n"
 
 
+FORMS = {
+    "words in a type": 35,
+    "words everywhere": 15,
+    "two conditions": 35,
+    "three conditions": 5,
+    "over a number": 10,
+}
+"""Searches by kind, in percent."""
+
+
 def get(path: str) -> bytes:
     return f"GET {path} HTTP/1.1\r\n".encode() + HEAD + b"\r\n"
 
@@ -49,56 +59,48 @@ class Mix:
 
     def __init__(self, questions: dict[str, Any], kind: str, seed: int) -> None:
         self._known, self._kind, self._draw = questions, kind, random.Random(seed)
-        self._next: dict[str, Any] | None = None
+        self._next: tuple[str, dict[str, Any]] | None = None
 
     def draw(self) -> tuple[str, bytes]:
+        """What kind of request, and its bytes."""
         if self._kind == "graph":
             return "graph", post("/v1/graph-queries", self._graph())
         if self._draw.random() < 0.5:
             kind = self._draw.choices(list(self._known["ids"]), weights=(80, 12, 6, 2))[0]
             return "object", get(f"/v1/objects/{kind}/{self._draw.choice(self._known['ids'][kind])}")
-        return "search", post("/v1/search", self._search())
+        if self._next is not None:
+            (name, document), self._next = self._next, None
+        else:
+            name = self._draw.choices(list(FORMS), weights=list(FORMS.values()))[0]
+            document = {**self._search(name), "limit": 20}
+        self._asked = name, document
+        return f"search: {name}", post("/v1/search", document)
 
     def learn(self, name: str, body: bytes) -> None:
-        """A fifth of the searches go on to their next page."""
-        if name == "search" and self._draw.random() < 0.25:
+        """Of the searches that have a next page a quarter go on to it."""
+        if name.startswith("search") and self._draw.random() < 0.25:
             answer = orjson.loads(body)
             if "after" in answer:
-                self._next = {**self._asked, "after": answer["after"]}
+                self._next = self._asked[0], {**self._asked[1], "after": answer["after"]}
 
-    def _search(self) -> dict[str, Any]:
-        if self._next is not None:
-            document, self._next = self._next, None
-            return document
+    def _search(self, name: str) -> dict[str, Any]:
         draw, known = self._draw, self._known
-        form = draw.random()
-        if form < 0.3:
-            document = {"type": "Flight", "text": draw.choice(known["designators"])}
-        elif form < 0.45:
-            document = {"text": draw.choice(known["words"])}
-        elif form < 0.8:
-            carrier, day, _, _ = draw.choice(known["departures"])
-            document = {
-                "type": "Flight",
-                "where": [["carrier", "=", carrier], ["flight_date", "=", day]],
-                "sort": [["dep_delay", "desc"]],
-            }
-        elif form < 0.9:
-            _, day, origin, dest = draw.choice(known["departures"])
-            document = {
-                "type": "Flight",
-                "where": [["origin", "=", origin], ["dest", "=", dest], ["flight_date", ">=", day]],
-                "sort": [["time_hour", "asc"]],
-            }
-        else:
-            document = {
-                "type": "Flight",
-                "where": [["dep_delay", ">", draw.randint(60, 600)]],
-                "sort": [["arr_delay", "desc"]],
-                "fields": ["designator", "arr_delay", "flown_by"],
-            }
-        self._asked = {**document, "limit": 20}
-        return self._asked
+        carrier, day, origin, dest = draw.choice(known["departures"])
+        match name:
+            case "words in a type":
+                return {"type": "Flight", "text": draw.choice(known["designators"])}
+            case "words everywhere":
+                return {"text": draw.choice(known["words"])}
+            case "two conditions":
+                where = [["carrier", "=", carrier], ["flight_date", "=", day]]
+                return {"type": "Flight", "where": where, "sort": [["dep_delay", "desc"]]}
+            case "three conditions":
+                where = [["origin", "=", origin], ["dest", "=", dest], ["flight_date", ">=", day]]
+                return {"type": "Flight", "where": where, "sort": [["time_hour", "asc"]]}
+            case _:
+                fields = ["designator", "arr_delay", "flown_by"]
+                where = [["dep_delay", ">", draw.randint(60, 600)]]
+                return {"type": "Flight", "where": where, "sort": [["arr_delay", "desc"]], "fields": fields}
 
     def _graph(self) -> dict[str, Any]:
         """A plane's flights, the weather at their departures, what else left in it: cut at 200 nodes."""
@@ -130,6 +132,9 @@ async def run(port: int, kind: str, clients: int, seconds: float, questions: dic
     await asyncio.gather(*(one(seed) for seed in range(clients)))
     real = time.perf_counter() - began
     every = [ms for of_one in took.values() for ms in of_one]
+    searches = [ms for name, of_one in took.items() if name.startswith("search") for ms in of_one]
+    if searches:
+        took["search"] = searches
     return {
         "clients": clients,
         "seconds": round(real, 1),
