@@ -1,6 +1,6 @@
 # Every target installs what it needs first; nothing is written outside this folder. `make` alone lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help demo dev test check bench test-long reset clean
+.PHONY: help demo dev test check bench simulate test-long reset clean
 
 # The first Python at hand that will do; bootstrap.py says what is wrong with the one named here when none will.
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
@@ -34,6 +34,10 @@ check: ## lint, types, import layers, unit tests
 bench: ## speed and memory against the bare tools, one JSON line a figure
 	@$(PYTHON) bootstrap.py --group test
 	@$(RUN) tests.benchmarks
+
+simulate: ## the simulator of log, relay and projections: make simulate SEEDS=10000 FIRST=0
+	@$(PYTHON) bootstrap.py --group test
+	@$(RUN) tests.simulator --seeds $(or $(SEEDS),2000) --first $(or $(FIRST),0)
 
 test-long: ## the tests that take long: many random kills, ten years of data
 	@$(PYTHON) bootstrap.py --group test

@@ -14,7 +14,20 @@ from resources.lean_arrow import keep_pandas_out
 
 keep_pandas_out()  # before anything that uses pyarrow: half a second of every command
 
-from gateway.cli import care, definitions, demo, events, init, lineage, objects, projection, run, serve, sources  # noqa: E402
+from gateway.cli import (  # noqa: E402
+    care,
+    definitions,
+    demo,
+    events,
+    init,
+    lineage,
+    objects,
+    projection,
+    run,
+    serve,
+    simulate,
+    sources,
+)
 from resources.errors import SpiceError  # noqa: E402
 
 app = typer.Typer(
@@ -40,6 +53,7 @@ app.command("serve")(serve.serve)
 app.command("doctor")(care.doctor)
 app.command("reset")(care.reset)
 app.command("upgrade")(care.upgrade)
+app.command("simulate")(simulate.simulate)
 
 
 @app.callback()

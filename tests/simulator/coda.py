@@ -58,7 +58,9 @@ def coda(world: World, checks: Checks, workload: "Workload") -> None:
 
 
 def _sink(world: World, name: str, log: EventLog) -> ProjectionSink:
-    return ProjectionSink("search", SqliteWriter(world.folder / f"{name}.sqlite", LAYOUT, SEARCH), LAYOUT, words_of, log)
+    return ProjectionSink(
+        "search", SqliteWriter(world.folder / f"{name}.sqlite", LAYOUT, SEARCH), LAYOUT, words_of, log
+    )
 
 
 def _rebuild(world: World, checks: Checks, log: EventLog, live: ProjectionSink) -> None:
@@ -70,7 +72,9 @@ def _rebuild(world: World, checks: Checks, log: EventLog, live: ProjectionSink) 
             again.apply(batch, 1)
         if again.digest() != live.digest():
             raise Violation("I16 replay = live", f"replayed {again.digest()}, live {live.digest()}")
-        if [(p.aggregate_id, p.position) for p in again.parked()] != [(p.aggregate_id, p.position) for p in live.parked()]:
+        if [(p.aggregate_id, p.position) for p in again.parked()] != [
+            (p.aggregate_id, p.position) for p in live.parked()
+        ]:
             raise Violation("I18 parked is what has to be", "a replay parks other objects than the live follower")
         _words(again, checks)
     finally:
@@ -101,7 +105,9 @@ def _damage(world: World, checks: Checks, workload: "Workload") -> None:
     if kind == "damage: data file" and not files:
         kind = "damage: bit"
     if kind == "damage: data file":
-        named = [k for k in files if any(k.encode() in world.objects[f"{PREFIX}{m:020d}"].data for m in range(len(records)))]
+        named = [
+            k for k in files if any(k.encode() in world.objects[f"{PREFIX}{m:020d}"].data for m in range(len(records)))
+        ]
         if not named:
             return
         key = r.choice(named)
@@ -125,7 +131,9 @@ def _damage(world: World, checks: Checks, workload: "Workload") -> None:
         world.objects[key] = Stored(spoilt)
     world.faults.hit[kind] += 1
     world.note(f"{kind}: {key}")
-    before = records[n].events[0].position - 1 if records[n].events else (records[n - 1].events[-1].position if n else 0)
+    before = (
+        records[n].events[0].position - 1 if records[n].events else (records[n - 1].events[-1].position if n else 0)
+    )
     _nobody_passes(world, workload, n, before, kind)
 
 
@@ -163,7 +171,9 @@ def _nobody_passes(world: World, workload: "Workload", n: int, before: int, kind
         except LogDamaged as damage:
             # What lies at number 0 says which log it is: that it is another's shows in the next record.
             if damage.n != n and (kind, n, damage.n) != ("damage: foreign", 0, 1):
-                raise Violation("F10 damage stops", f"{kind} of record {n}: the {who} names record {damage.n}") from None
+                raise Violation(
+                    "F10 damage stops", f"{kind} of record {n}: the {who} names record {damage.n}"
+                ) from None
             if reached > before:
                 raise Violation("F10 damage stops", f"{kind} of record {n}: the {who} came to {reached}") from None
         else:

@@ -165,18 +165,25 @@ class Machine:
                 return self._dying.pop(0)
             if self.failure is not None or self._over():
                 return self._main
-            ready, soonest = [], self._timers[0][0] if self._timers else float("inf")
-            for actor in self.actors:
-                at = max(actor.wake_at, actor.process.paused_until)
-                if at <= self.now:
-                    ready.append(actor)
-                elif at < soonest:
-                    soonest = at
+            ready, soonest = self._ready()
             if ready:
                 return ready[self.random.randrange(len(ready))] if len(ready) > 1 else ready[0]
             if soonest == float("inf"):
                 return self._main
             self.now = soonest
+
+    def _ready(self) -> tuple[list[Actor], float]:
+        """Who can run now; and when the next one can, or the next timer is due."""
+        ready, soonest, now = [], self._timers[0][0] if self._timers else float("inf"), self.now
+        for actor in self.actors:
+            at, until = actor.wake_at, actor.process.paused_until
+            if until > at:
+                at = until
+            if at <= now:
+                ready.append(actor)
+            elif at < soonest:
+                soonest = at
+        return ready, soonest
 
     def _body(self, actor: Actor) -> None:
         try:

@@ -49,7 +49,7 @@ class Mutant:
         source = source[source.index("def ") :]
         spoilt = self._spoilt(source)
         names: dict[str, Any] = {}
-        exec(compile(spoilt, f"<mutant {self.name}>", "exec"), dict(function.__globals__), names)  # noqa: S102
+        exec(compile(spoilt, f"<mutant {self.name}>", "exec"), dict(function.__globals__), names)
         code: CodeType = names[function.__name__].__code__
         if (code.co_code, code.co_consts, code.co_names) == (
             function.__code__.co_code,
@@ -128,7 +128,7 @@ outcome, cause = PutOutcome.UNKNOWN, repr(error)""",
     Mutant(
         "whoever has the number, it is ours",
         _OFFERING + "_put_once",
-        "return found.batch == offer.record.batch and found.chain == offer.chain, \"\"",
+        'return found.batch == offer.record.batch and found.chain == offer.chain, ""',
         'return True, ""',
     ),
     Mutant(
@@ -162,7 +162,12 @@ if taken:""",
         "max(self._clock(), base.recorded_at)",
         "self._clock()",
     ),
-    Mutant("expected_seq is not checked", "ontology_assets.events.batch:check_expected", "if expected != actual:", "if False:"),
+    Mutant(
+        "expected_seq is not checked",
+        "ontology_assets.events.batch:check_expected",
+        "if expected != actual:",
+        "if False:",
+    ),
     Mutant(
         "dedup off: events that are there are not looked for",
         "ontology_assets.events.batch:already_there",
@@ -369,9 +374,16 @@ except __import__("sqlite3").Error:
     pass""",
     ),
     Mutant("the relay passes over a gap", _RELAY + "apply", "if first != position + 1 and", "if False and"),
-    Mutant("the relay publishes again what it is given again", _RELAY + "apply", "_count_at_or_below(batch, position)", "0"),
+    Mutant(
+        "the relay publishes again what it is given again", _RELAY + "apply", "_count_at_or_below(batch, position)", "0"
+    ),
     # The projection
-    Mutant("fence off", _WRITER + "write", "WHERE domain = ? AND epoch = ? RETURNING", "WHERE domain = ? AND ? >= 0 RETURNING"),
+    Mutant(
+        "fence off",
+        _WRITER + "write",
+        "WHERE domain = ? AND epoch = ? RETURNING",
+        "WHERE domain = ? AND ? >= 0 RETURNING",
+    ),
     Mutant("an older epoch may claim the model", _WRITER + "claim", "if stored.state.epoch >= epoch:", "if False:"),
     Mutant(
         "position and effect in two transactions",

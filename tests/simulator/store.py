@@ -50,16 +50,9 @@ class SimStore(ObjectStore):
         fault = world.faults.draw(_PUT)
         if fault is not None:
             world.note(fault)
-        if fault == "put: lost before":
-            raise TimeoutError("no connection")
         if fault == "put: unknown, not done":
             return PutOutcome.UNKNOWN
-        if fault == "put: late":
-            cuts = world.cuts
-            world.later(world.random.uniform(0.0, _LATE_S), lambda: self._land(key, data, cuts))
-            raise TimeoutError("no reply")
-        if fault == "put: slow":
-            world.sleep(world.random.uniform(1.0, _SLOW_S))
+        self._on_the_way(fault, key, data)
         made = self._link(key, data)
         if made:
             world.point("linked", "put record")
@@ -74,6 +67,17 @@ class SimStore(ObjectStore):
         if not made or fault == "put: repeated by the library":
             return PutOutcome.EXISTS
         return PutOutcome.DONE
+
+    def _on_the_way(self, fault: str | None, key: str, data: bytes) -> None:
+        world = self._world
+        if fault == "put: lost before":
+            raise TimeoutError("no connection")
+        if fault == "put: late":
+            cuts = world.cuts
+            world.later(world.random.uniform(0.0, _LATE_S), lambda: self._land(key, data, cuts))
+            raise TimeoutError("no reply")
+        if fault == "put: slow":
+            world.sleep(world.random.uniform(1.0, _SLOW_S))
 
     def put(self, key: str, data: bytes | Path) -> None:
         world, what = self._world, "put hint" if key.startswith("log-hint/") else "put data"

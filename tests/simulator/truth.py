@@ -79,6 +79,8 @@ class Truth:
 
     def add(self, n: int, data: bytes, files: dict[str, Any]) -> TrueRecord:
         """The next record. Raises Violation."""
+        if n < len(self.records):
+            raise Violation("I1 acked is for ever", f"record {n} was written over")
         if n != len(self.records):
             raise Violation("I3 positions dense", f"record {n} was written, the log has {len(self.records)} records")
         _, header_bytes, body_bytes = _FRAME.unpack_from(data)
@@ -95,8 +97,11 @@ class Truth:
         if header["first"] != self.position + 1:
             raise Violation("I3 positions dense", f"record {n} begins at {header['first']}, not {self.position + 1}")
         self.log_id = self.log_id or header["log_id"]
-        rows = [row for file in header.get("files", ()) for row in pq.read_table(
-            io.BytesIO(files[file["key"]].data)).to_pylist()]
+        rows = [
+            row
+            for file in header.get("files", ())
+            for row in pq.read_table(io.BytesIO(files[file["key"]].data)).to_pylist()
+        ]
         rows += _inline(data[start:-_CHAIN])
         events = [_event(self.position + 1 + k, row, n, header["batch"]) for k, row in enumerate(rows)]
         if header["last"] != self.position + len(events):
@@ -113,8 +118,9 @@ class Truth:
         earlier = self.by_id.get(event.id)
         if earlier is not None:
             raise Violation(
-                "I4 one event per id", f"event {event.id} is at position {earlier.position} and again in record "
-                f"{event.record} ({event.type} {event.key})"
+                "I4 one event per id",
+                f"event {event.id} is at position {earlier.position} and again in record "
+                f"{event.record} ({event.type} {event.key})",
             )
         history = self.heads.setdefault((event.type, event.key), [])
         if event.sequence != len(history) + 1:
@@ -123,7 +129,9 @@ class Truth:
                 f"record {event.record}: {event.type} {event.key} has sequence {event.sequence} after {len(history)}",
             )
         if hashlib.sha256(event.state.encode()).hexdigest() != event.state_hash:
-            raise Violation("I2 state hash", f"record {event.record}: {event.key} has another state hash than its state")
+            raise Violation(
+                "I2 state hash", f"record {event.record}: {event.key} has another state hash than its state"
+            )
         self.by_id[event.id] = event
         history.append(event)
         self.events.append(event)

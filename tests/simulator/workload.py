@@ -26,9 +26,9 @@ from resources.registry.sql import SqliteRegistry
 from resources.topic.sqlite import SqliteTopic
 from tests.simulator.checks import Checks
 from tests.simulator.clock import SimClock, SimProcesses
+from tests.simulator.disasters import dark
 from tests.simulator.domain import DOMAIN, LAYOUT, Command, Wish, decision
 from tests.simulator.lake import Sealed, SimLake
-from tests.simulator.disasters import dark
 from tests.simulator.machine import Process
 from tests.simulator.sql import connections_of
 from tests.simulator.store import SimStore
@@ -80,7 +80,9 @@ class Workload:
         keys = [f"b{k}" for k in range(r.randint(2, 5))] + [f"c{k}" for k in range(r.randint(0, 3))]
         for number in range(count):
             kind = r.choices(["set", "add", "expect", "pair", "delete", "poison"], [4, 4, 4, 2, 2, 0.6])[0]
-            command = Command(number, "set" if kind in ("expect", "pair") else kind, (r.choice(keys),), r.randint(1, 99))
+            command = Command(
+                number, "set" if kind in ("expect", "pair") else kind, (r.choice(keys),), r.randint(1, 99)
+            )
             if kind == "pair":
                 command.keys = tuple(r.sample(keys, 2))
             if kind == "expect":
@@ -238,7 +240,13 @@ class Workload:
             command.rivalled = True
             key = r.choice([command.keys[0], f"r{command.number}"])
             other = Command(
-                1000 + command.number, "set", (key,), 100 + command.number, reuses=command, way=command.way, rivalled=True
+                1000 + command.number,
+                "set",
+                (key,),
+                100 + command.number,
+                reuses=command,
+                way=command.way,
+                rivalled=True,
             )
             queue = self.queues[r.randrange(len(self.queues))]
             queue.insert(r.randint(0, len(queue)), other)
@@ -265,7 +273,13 @@ class Workload:
         if r.random() < 0.3:
             target = self.checks.truth.position
             done = catch_up(
-                log, sink, registry, owner=process.name, batch_rows=self.batch_rows, timing=TIMING, clock=clock,
+                log,
+                sink,
+                registry,
+                owner=process.name,
+                batch_rows=self.batch_rows,
+                timing=TIMING,
+                clock=clock,
                 timeout=600.0,
             )
             if done.position < target:
@@ -301,7 +315,6 @@ class Workload:
                     checks.tail([(row["position"], row["event_id"]) for row in rows], after, invoked_at)
             except EXPECTED as fault:
                 world.note(f"read: {type(fault).__name__}")
-
 
     def sealer(self, process: Process) -> None:
         world = self.world
