@@ -8,6 +8,7 @@ from functools import lru_cache
 
 import orjson
 from fastapi import FastAPI
+from fastapi.telemetry import TelemetryConfig
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
@@ -27,6 +28,14 @@ from ontology_assets.model.definitions import Domain
 from resources.addresses import gateway_url
 from resources.home import Home
 
+NO_TELEMETRY: TelemetryConfig = {
+    "tracing": False,
+    "metrics": False,
+    "logs": False,
+    "operation_spans": False,
+    "auto_configure": False,
+}
+"""FastAPI would send figures away if an environment variable told it to; nothing leaves this machine."""
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
@@ -48,6 +57,7 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        telemetry=NO_TELEMETRY,
         lifespan=lifespan,
     )
     app.state.serving = serving

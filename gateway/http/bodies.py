@@ -51,15 +51,13 @@ async def _body(request: Request, limits: Limits) -> bytes:
     length = request.headers.get("content-length", "")
     if length.isdigit() and int(length) > limits.body_bytes:
         raise _too_large(limits)
-    parts: list[bytes] = []
-    size = 0
+    body = b""
     try:
         async with asyncio.timeout(limits.body_seconds):
             async for part in request.stream():
-                size += len(part)
-                if size > limits.body_bytes:
+                if len(body) + len(part) > limits.body_bytes:
                     raise _too_large(limits)
-                parts.append(part)
+                body += part
     except TimeoutError:
         raise RequestRefused(
             "Body too slow",
@@ -69,7 +67,7 @@ async def _body(request: Request, limits: Limits) -> bytes:
         ) from None
     except ClientDisconnect as fault:
         raise RequestRefused("Body incomplete", "the client went away", where="body") from fault
-    return b"".join(parts)
+    return body
 
 
 def _too_large(limits: Limits) -> RequestRefused:

@@ -36,7 +36,7 @@ class Limits:
 
     body_bytes: int = 1 << 20
     depth: int = 16
-    quick_seconds: float = 0.003
+    quick_seconds: float = 0.005
     query_seconds: float = 10.0
     body_seconds: float = 10.0
 

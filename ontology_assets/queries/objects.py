@@ -58,20 +58,29 @@ class Renderer:
 
     def __init__(self, layout: TypeLayout) -> None:
         self._layout = layout
-        self._slots: list[_Slot] = []
+        slots: list[_Slot] = []
         at = 0
         for field in layout.fields:
-            self._slots.append(_Slot(field.name, at, _to_json(field)))
+            slots.append(_Slot(field.name, at, _to_json(field)))
             at += field.cells
-        self._title = next(slot for slot in self._slots if slot.name == layout.title)
+        self._names = tuple(slot.name for slot in slots)
+        self._first_cells = None if at == len(slots) else tuple(slot.at for slot in slots)
+        """Where each property begins; None where each has one cell."""
+        self._converted = tuple((slot.name, slot.at, slot.to_json) for slot in slots if slot.to_json is not None)
+        self._title = next(slot for slot in slots if slot.name == layout.title)
 
     def properties(self, row: Row, fields: Fields = None) -> Document:
         cells = row.cells
-        return {
-            name: cells[at] if to_json is None else to_json(cells, at)
-            for name, at, to_json in self._slots
-            if cells[at] is not None and (fields is None or name in fields)
+        first = cells if self._first_cells is None else [cells[at] for at in self._first_cells]
+        made: Document = {
+            name: cell
+            for name, cell in zip(self._names, first, strict=True)
+            if cell is not None and (fields is None or name in fields)
         }
+        for name, at, to_json in self._converted:
+            if name in made:
+                made[name] = to_json(cells, at)
+        return made
 
     def title(self, row: Row) -> str:
         """The title property as text, or the id where it is absent."""

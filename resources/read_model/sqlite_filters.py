@@ -85,8 +85,9 @@ def filter_sql(no: int, selection: Selection) -> tuple[str, Sql]:
     return f"f{no} CROSS JOIN t{no} ON t{no}.rid = f{no}.rowid", conjunction([matching, *wheres])
 
 
-def segments(no: int, selection: Selection) -> list[tuple[Sql, str]]:
-    """The (WHERE, ORDER BY) pairs that give a sorted selection, one after the other.
+def segments(no: int, selection: Selection, *, walk: bool = True) -> list[tuple[Sql, str]]:
+    """The (WHERE, ORDER BY) pairs that give a sorted selection, one after the other. `walk`: along the index of the
+    first sort field; without it what satisfies the conditions is sorted.
 
     Rows with and without a value in the first sort field are read apart: both are then one walk along that field's
     index, and a page that starts deep inside starts there.
@@ -95,7 +96,8 @@ def segments(no: int, selection: Selection) -> list[tuple[Sql, str]]:
     if not sort:
         born = f"f{no}.rowid" if selection.words else "rid"
         return [(Sql(f"{born} > ?", (after.born,)) if after else Sql("1"), born)]
-    lead, rest = column(sort[0].field), sort[1:]
+    # `+` hides the column from the planner.
+    lead, rest = f"{'' if walk else '+'}{column(sort[0].field)}", sort[1:]
     descends = sort[-1].descending
     # In its own segment the first field is never null and needs no NULLS LAST, which would cost the index.
     tail = ", ".join(

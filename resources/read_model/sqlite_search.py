@@ -1,5 +1,6 @@
 """Reading the SQLite search model."""
 
+import json
 import sqlite3
 import threading
 from collections import OrderedDict
@@ -81,7 +82,7 @@ class SqliteSnapshot(Snapshot):
         source, where = filter_sql(no, selection)
         left = -1 if selection.limit is None else selection.limit
         rows: list[Row] = []
-        for segment, order in segments(no, selection):
+        for segment, order in segments(no, selection, walk=self._walks(no, selection)):
             if left == 0:
                 break
             if source == f"f{no}":  # words alone: only the rows of the page are read
@@ -96,6 +97,27 @@ class SqliteSnapshot(Snapshot):
             left = left if left < 0 else left - len(found)
         return rows
 
+    def _walks(self, no: int, selection: Selection) -> bool:
+        """Whether a sorted page is found soonest along the index of its first sort field.
+
+        The planner thinks so wherever there is a limit; where few rows match, it would look at nearly all others.
+        """
+        if not selection.sort or selection.limit is None or not (selection.where or selection.words):
+            return True
+        _, where = filter_sql(no, selection)
+        known = self._counts.get(self._count_key(no, where))
+        if known is None and len(selection.where) + len(selection.words) > 1:
+            return True  # counting would look at each of them, and so would sorting
+        matching = self.count(selection) if known is None else known
+        low, high = self._ends(no)
+        return matching * matching > selection.limit * (high - low + 1)
+
+    def _ends(self, no: int) -> tuple[int, int]:
+        """First and last number of a type's rows; asked for both in one SELECT, SQLite reads the whole table."""
+        ends = f"SELECT (SELECT min(rid) FROM t{no}), (SELECT max(rid) FROM t{no})"  # noqa: S608
+        low, high = self._connection.execute(ends).fetchone()
+        return (1, 0) if high is None else (low, high)
+
     def _counted_page(self, no: int, selection: Selection) -> list[Row] | None:
         """A first page and the count in one pass, where each alone would look at the same rows again."""
         looked_up = len(selection.where) + len(selection.words) > 1 or selection.words
@@ -105,17 +127,19 @@ class SqliteSnapshot(Snapshot):
         if self._counts.get(self._count_key(no, where)) is not None:
             return None
         born = f"f{no}.rowid" if source.startswith("f") else "rid"
-        numbers = self._connection.execute(
-            f"SELECT {born} FROM {source} WHERE {where.text} ORDER BY {whole_order(no, selection)} LIMIT ?",  # noqa: S608
-            (*where.values, COUNTED_ROWS + 1),
-        ).fetchall()
+        ordered = (
+            f"SELECT {born} AS born FROM {source} WHERE {where.text} ORDER BY {whole_order(no, selection)} LIMIT ?"  # noqa: S608
+        )
+        # As one value: row by row, Python's lock would be taken and given back thousands of times.
+        text = f"SELECT json_group_array(born) FROM ({ordered})"  # noqa: S608
+        numbers = json.loads(self._connection.execute(text, (*where.values, COUNTED_ROWS + 1)).fetchone()[0])
         if len(numbers) > COUNTED_ROWS:
             return None
         self._counts.put(self._count_key(no, where), len(numbers))
+        wanted = numbers[: selection.limit]
         sql, to_row = row_reader(no, selection.type)
-        wanted = [number for (number,) in numbers[: selection.limit]]
-        marks = ",".join("?" * len(wanted))
-        found = {row[1]: row for row in self._connection.execute(f"{sql} WHERE rid IN ({marks})", wanted)}
+        condition = ids_sql("rid", wanted)
+        found = {row[1]: row for row in self._connection.execute(f"{sql} WHERE {condition.text}", condition.values)}
         return [to_row(found[number]) for number in wanted]
 
     def _early_page(self, no: int, selection: Selection) -> list[Row] | None:
@@ -126,11 +150,9 @@ class SqliteSnapshot(Snapshot):
         if selection.sort or selection.words or not selection.where or selection.limit is None:
             return None
         matching = self.count(selection)
-        # Asked for both in one SELECT, SQLite reads the whole table.
-        ends = f"SELECT (SELECT min(rid) FROM t{no}), (SELECT max(rid) FROM t{no})"  # noqa: S608
-        low, high = self._connection.execute(ends).fetchone()
-        if matching <= selection.limit or high is None:
+        if matching <= selection.limit:
             return None
+        low, high = self._ends(no)
         walk = 2 * selection.limit * (high - low + 1) // matching
         if walk > WALK_ROWS:
             return None
