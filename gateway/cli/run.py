@@ -55,7 +55,6 @@ def dev(
     ] = GATEWAY_PORT,
 ) -> None:
     """Dagster UI, daemon, sensors and followers, HTTP API and explorer on this home, until Ctrl-C."""
-    from gateway.dev import run_dev
+    from gateway.dev_main import become_dev
 
-    status = run_dev(home_of(home), host=host, port=port, gateway_port=gateway_port)
-    raise typer.Exit(status)
+    become_dev(home_of(home), host, port, gateway_port)
