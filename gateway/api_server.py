@@ -40,7 +40,7 @@ def project_definitions() -> DefinitionSource:
 def serve(home: Home, host: str, port: int, source: DefinitionSource) -> None:
     """Answer until SIGINT or SIGTERM."""
     sys.setswitchinterval(SWITCH_SECONDS)
-    app = create_app(home, source.load(), source=source)
+    app = create_app(home, (), source=source)
     # What is loaded by now stays; answers are made of many small containers and hold no cycles.
     gc.freeze()
     gc.set_threshold(GC_CONTAINERS)

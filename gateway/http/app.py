@@ -42,7 +42,9 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 def create_app(
     home: Home, domains: Sequence[Domain], *, limits: Limits | None = None, source: DefinitionSource | None = None
 ) -> FastAPI:
-    """The API and the explorer over one home. `source` tells when the definitions change, and reads them again."""
+    """The API and the explorer over one home. With a `source` the definitions are read from there, now and whenever
+    they change; `domains` hold as long as what is there is broken.
+    """
     serving = Serving(home, domains, limits or Limits(), source)
 
     @asynccontextmanager

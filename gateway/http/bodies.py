@@ -47,11 +47,11 @@ async def read_document(request: Request, limits: Limits) -> Any:
     return document
 
 
-async def _body(request: Request, limits: Limits) -> bytes:
+async def _body(request: Request, limits: Limits) -> bytearray:
     length = request.headers.get("content-length", "")
     if length.isdigit() and int(length) > limits.body_bytes:
         raise _too_large(limits)
-    body = b""
+    body = bytearray()
     try:
         async with asyncio.timeout(limits.body_seconds):
             async for part in request.stream():

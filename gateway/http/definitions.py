@@ -28,9 +28,14 @@ class DefinitionFiles:
         self._folder, self._load = folder, load
 
     def stamp(self) -> Stamp:
-        found = [path for pattern in ("*/*.yaml", "*/*.lock") for path in self._folder.glob(pattern)]
-        stats = [(str(path), path.stat()) for path in sorted(found)]
-        return tuple((name, stat.st_mtime_ns, stat.st_size) for name, stat in stats)
+        stats: list[tuple[str, int, int]] = []
+        for path in sorted(path for pattern in ("*/*.yaml", "*/*.lock") for path in self._folder.glob(pattern)):
+            try:
+                stat = path.stat()
+            except FileNotFoundError:  # gone since it was listed
+                continue
+            stats.append((str(path), stat.st_mtime_ns, stat.st_size))
+        return tuple(stats)
 
     def load(self) -> Sequence[Domain]:
         return self._load()

@@ -84,6 +84,7 @@ class Serving:
         self._watch = None if source is None else Watch(source)
         self.broken: SpiceError | None = None
         """What is wrong with the definitions as they stand now; answers go on by the last good ones."""
+        self._read_definitions()
         self._threads = ThreadPoolExecutor(QUERY_THREADS, "query")
         self._log_thread = ThreadPoolExecutor(1, "log")
         self._slow = SlowShapes()
@@ -92,13 +93,18 @@ class Serving:
     @property
     def now(self) -> Asked:
         """The definitions in force. Files that were changed are read here, in some ten milliseconds."""
-        if self._source is not None and self._watch is not None and self._watch.changed():
-            try:
-                self._now = Asked(self.home, tuple(self._source.load()))
-                self.broken = None
-            except SpiceError as fault:
-                self.broken = fault
+        if self._watch is not None and self._watch.changed():
+            self._read_definitions()
         return self._now
+
+    def _read_definitions(self) -> None:
+        if self._source is None:
+            return
+        try:
+            self._now = Asked(self.home, tuple(self._source.load()))
+            self.broken = None
+        except SpiceError as fault:
+            self.broken = fault
 
     async def ask(self, question: Callable[[TimeLimit], Value], shape: Hashable = None) -> Value:
         """The answer to a question over the read models. Raises what it raises, and TooSlow."""

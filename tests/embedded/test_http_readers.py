@@ -104,7 +104,7 @@ def test_definitions_that_change_are_read_again_and_broken_ones_are_told(copy: P
     folder = tmp_path / "defs" / "bakery"
     shutil.copytree(BAKERY, folder)
     source = DefinitionFiles(folder.parent, lambda: [load_domain(folder)])
-    with inside(copy, list(source.load()), source=source) as gateway:
+    with inside(copy, [], source=source) as gateway:
         first = gateway.ask("GET", "/v1/types")
 
         def changed(old: str, new: str) -> httpx.Response:
@@ -122,6 +122,23 @@ def test_definitions_that_change_are_read_again_and_broken_ones_are_told(copy: P
         assert "domain.yaml" in health["problems"][0]["where"]
         assert changed("title: nmae", "title: name").json() == renamed.json()
         assert gateway.ask("GET", "/v1/health").json()["problems"] == []
+
+
+def test_a_gateway_started_on_broken_definitions_says_so_and_mends_itself(copy: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "defs" / "bakery"
+    shutil.copytree(BAKERY, folder)
+    file = folder / "domain.yaml"
+    good = file.read_text()
+    file.write_text(good.replace("title: name", "title: nmae"))
+    with inside(copy, [], source=DefinitionFiles(folder.parent, lambda: [load_domain(folder)])) as gateway:
+        health = gateway.ask("GET", "/v1/health")
+        assert health.status_code == 503
+        assert any("domain.yaml" in one["where"] for one in health.json()["problems"])
+        assert gateway.ask("GET", "/openapi.json").status_code == 200
+        file.write_text(good)
+        gateway.app.state.serving._watch._looked = 0.0  # as if its second had passed
+        assert gateway.ask("GET", "/v1/objects/Sale/R0001/1").status_code == 200
+        assert gateway.ask("GET", "/v1/health").json()["status"] == "ok"
 
 
 SLOW = {
