@@ -72,13 +72,15 @@ def seal(log: EventLog, lake: Lake, domain: str, through: int | None = None) -> 
         _runs(log, sealed + 1, last.n, written),
         app_id=app_of(last.log_id),
         version=last.n,
+        after=sealed,  # without it a slower sealer would append again what a faster one has appended meanwhile
         metadata={"position": str(last.last), "chain": last.chain},
         schema=SEALED_SCHEMA,
         row_group_rows=ROW_GROUP,
     )
     if not appended:  # another process sealed the same records meanwhile
         return SealReport(domain, table, last.n, last.last, 0, "")
-    new, there = total(written), _digest_of_files(sorted(set(lake.files(table)) - files))
+    added = sorted(set(lake.files(table)) - files)  # also what another process has sealed after these
+    new, there = total(written), _digest_of_files(added, position, last.last)
     if new != there or new.events != last.last - position:
         raise SealMismatch(
             table,
@@ -132,11 +134,15 @@ def _runs(log: EventLog, first: int, last: int, written: list[Digest]) -> Iterat
         yield run.append_column("event_day", days).cast(SEALED_SCHEMA).sort_by(_ORDER)
 
 
-def _digest_of_files(files: list[str]) -> Digest:
+def _digest_of_files(files: list[str], after: int, last: int) -> Digest:
+    """Of the events after one position and up to another."""
     found = Digest()
     for file in files:
         # Not pyarrow.dataset: importing it imports pandas, one second in every process that only reads the log.
         with pq.ParquetFile(file, pre_buffer=False) as parquet:
             for group in range(parquet.num_row_groups):
-                found += Digest.of(parquet.read_row_group(group, columns=EVENT_SCHEMA.names))
+                rows = parquet.read_row_group(group, columns=EVENT_SCHEMA.names)
+                positions = rows["position"]
+                mine = pc.and_(pc.greater(positions, after), pc.less_equal(positions, last))
+                found += Digest.of(rows if pc.all(mine).as_py() else rows.filter(mine))
     return found

@@ -120,12 +120,14 @@ class Lake(ABC):
         *,
         app_id: str,
         version: int,
+        after: int | None = None,
         metadata: Mapping[str, str] | None = None,
         schema: pa.Schema | None = None,
         row_group_rows: int = BATCH_ROWS,
     ) -> bool:
         """Add rows in one commit, once per (app_id, version): False, and nothing written, where `version` is not above
-        the one recorded for `app_id`. `schema` is needed where `data` may be an empty iterable."""
+        the one recorded for `app_id`. `after`: the recorded one that the rows go on from, -1 for none; another one is a
+        LakeConflictError. `schema` is needed where `data` may be an empty iterable."""
 
     @abstractmethod
     def schema(self, table: str) -> pa.Schema:

@@ -108,6 +108,7 @@ class LocalLake(Lake):
         *,
         app_id: str,
         version: int,
+        after: int | None = None,
         metadata: Mapping[str, str] | None = None,
         schema: pa.Schema | None = None,
         row_group_rows: int = BATCH_ROWS,
@@ -118,7 +119,7 @@ class LocalLake(Lake):
         with LocalWriter(self, table, known, None, row_group_rows) as writer:
             for chunk in chunks:
                 writer.write(chunk)
-            return writer.commit_append(app_id, version, metadata or {})
+            return writer.commit_append(app_id, version, after, metadata or {})
 
     def schema(self, table: str) -> pa.Schema:
         return self._snapshot(table).schema

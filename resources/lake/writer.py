@@ -130,12 +130,15 @@ class LocalWriter(TableWriter):
         )
         self._publish(state, replaced=sorted(versions))
 
-    def commit_append(self, app_id: str, version: int, metadata: Mapping[str, str]) -> bool:
+    def commit_append(self, app_id: str, version: int, after: int | None, metadata: Mapping[str, str]) -> bool:
         """Add the rows under an app's version; False where that version is recorded already."""
         self._settle()
         before = self._before
-        if version <= before.apps.get(app_id, -1):
+        recorded = before.apps.get(app_id, -1)
+        if version <= recorded:
             return False
+        if after is not None and after != recorded:  # the commit is refused if `before` is not the newest any more
+            raise LakeConflictError(self._table, f"it is at version {recorded} of {app_id}, not at {after}.")
         rows = before.rows.get(UNPARTITIONED, 0) + sum(file.rows for file in self._files)
         state = TableState(
             number=before.number + 1,

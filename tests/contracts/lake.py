@@ -170,6 +170,14 @@ class LakeContract:
         assert lake.app_version("log", "nobody") is None
         assert lake.rows("log") == {"": 3}
 
+    def test_an_append_that_goes_on_from_another_version_is_a_conflict(self, lake: Lake) -> None:
+        first, second = (pa.table({"position": pa.array([n], pa.int64())}) for n in (1, 2))
+        assert lake.append("log", first, app_id="sealing", version=2, after=-1)
+        with pytest.raises(LakeConflictError, match="at version 2 of sealing, not at -1"):
+            lake.append("log", second, app_id="sealing", version=4, after=-1)
+        assert lake.append("log", second, app_id="sealing", version=4, after=2)
+        assert sorted(lake.scan("log")["position"].to_pylist()) == [1, 2]
+
     def test_metadata_of_the_newest_commit_comes_back(self, lake: Lake) -> None:
         lake.replace("t", pa.table({"x": [1]}), versions={"": V1}, partition_column=None, metadata={"run": "r1"})
         assert lake.state("t").metadata == {"run": "r1"}

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from tests.simulator.checks import Checks
+from tests.simulator.lake import Sealed
 from tests.simulator.world import World
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ def plan(world: World, workload: "Workload") -> None:
     """Put the disasters of this seed on the clock."""
     r, faults = world.random, world.faults
     if faults.power_cut:
+        world.on_slow_sync = lambda: world.later(r.uniform(0.0, 0.5), lambda: cut(world, workload))
         for _ in range(r.randint(1, 2)):
             world.later(r.uniform(0.5, _OFTEN_S), lambda: cut(world, workload))
     for kind in ("clock: step forward", "clock: step back"):
@@ -44,18 +46,18 @@ def cut(world: World, workload: "Workload") -> None:
         world.kill(process, "power cut")
 
 
-def dark(world: World, checks: Checks) -> None:
+def dark(world: World, checks: Checks, sealed: Sealed) -> None:
     """What was not synced may be gone. The journal keeps order: with an object goes every later commit of a file that
     is not synced itself (synchronous=NORMAL); a synced commit had taken everything before it to the disk.
     """
     r, faults = world.random, world.faults
     earliest = 1 << 60
-    for key, stored in list(world.objects.items()):
-        if not stored.durable and r.random() < 0.7:
-            del world.objects[key]
-            earliest = min(earliest, stored.step)
-            faults.hit["power cut: object lost"] += 1
-            world.note(f"lost {key}")
+    unsynced = sorted((stored.step, key) for key, stored in world.objects.items() if not stored.durable)
+    for step, key in unsynced[r.randint(0, len(unsynced)) :]:
+        del world.objects[key]
+        earliest = min(earliest, step)
+        faults.hit["power cut: object lost"] += 1
+        world.note(f"lost {key}")
     for path, images in sorted(world.images.items()):
         left = [image for image in images if image[0] < earliest]
         if len(left) > 1 and r.random() < 0.5:
@@ -64,6 +66,7 @@ def dark(world: World, checks: Checks) -> None:
             faults.hit["power cut: transactions lost"] += 1
             _set_back(world, checks, path, left[-1][1] if left else None)
             images[:] = left
+    sealed.back_to(earliest)
     checks.lost()
 
 

@@ -166,7 +166,14 @@ class Faults:
         self.crash_rate = r.choice([0.0, 0.0005, 0.002, 0.005])
         self.pause_rate = r.choice([0.0, 0.0, 0.001, 0.003])
         self.aimed = {point: 1 + int(r.expovariate(0.5)) for point in r.sample(CRASH_POINTS, 4)}
+        for kind in LAKE_FAULTS:
+            if kind in self.rates:
+                self.rates[kind] = 0.3
+        if "list: stale" in self.rates:
+            self.rates["list: stale"] = 0.5
         self.power_cut = r.random() < 0.25
+        if self.power_cut:
+            self.rates["put: slow sync"] = 0.1
         self.zombie_at = r.choice(ZOMBIE_POINTS) if r.random() < 0.3 else ""
 
     def draw(self, kinds: tuple[str, ...]) -> str | None:

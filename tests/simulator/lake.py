@@ -21,6 +21,13 @@ class Sealed:
     state: TableState = field(default_factory=TableState)
     files: list[str] = field(default_factory=list)
     made: int = 0
+    history: list[tuple[int, TableState, list[str]]] = field(default_factory=list)
+    """(step of the next commit, state, files) of before."""
+
+    def back_to(self, step: int) -> None:
+        """A power cut took the commits from that step on: the lake is not synced."""
+        while self.history and self.history[-1][0] >= step:
+            _, self.state, self.files = self.history.pop()
 
 
 class SimLake(Lake):
@@ -40,6 +47,7 @@ class SimLake(Lake):
         *,
         app_id: str,
         version: int,
+        after: int | None = None,
         metadata: Mapping[str, str] | None = None,
         schema: pa.Schema | None = None,
         row_group_rows: int = 65_536,
@@ -57,8 +65,14 @@ class SimLake(Lake):
             written.append(str(path))
             world.point("half", "of files")
         world.point("before", "commit lake")
-        if sealed.state is not before or world.faults.draw(("lake: conflict",)):
+        recorded = before.apps.get(app_id, -1)
+        if (
+            sealed.state is not before
+            or (after is not None and after != recorded)
+            or world.faults.draw(("lake: conflict",))
+        ):
             raise LakeConflictError(table, "another commit came first.")
+        sealed.history.append((world.steps, sealed.state, sealed.files))
         sealed.state = TableState(
             before.number + 1, apps={**before.apps, app_id: version}, metadata=dict(metadata or {})
         )

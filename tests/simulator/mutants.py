@@ -215,12 +215,6 @@ if taken:""",
         "INSERT OR IGNORE INTO event_ids SELECT ?,?,?,?,?,? WHERE 0",
     ),
     Mutant(
-        "a load does not note what it looked up",
-        _HEADS + "lookup",
-        "if self._reads is not None:",
-        "if False:",
-    ),
-    Mutant(
         "a load does not note whose objects it looked at",
         _HEADS + "owned",
         "if self._reads is not None:",
@@ -322,6 +316,24 @@ except OSError as error:
         "ontology_assets.events.sealing:seal",
         "_runs(log, sealed + 1, last.n, written)",
         "_runs(log, max(0, sealed), last.n, written)",
+    ),
+    Mutant(
+        "a slower sealer appends again what a faster one has appended",
+        "ontology_assets.events.sealing:seal",
+        "after=sealed,",
+        "after=None,",
+    ),
+    Mutant(
+        "a seal's proof takes the next one's rows for its own",
+        "ontology_assets.events.sealing:seal",
+        "_digest_of_files(added, position, last.last)",
+        "_digest_of_files(added, position, 1 << 60)",
+    ),
+    Mutant(
+        "a list that is made while records are is taken for a hole",
+        _CHAIN + "_listed",
+        "if self.store.head(self.key(expected)) is None:",
+        "if True:",
     ),
     # Following
     Mutant(

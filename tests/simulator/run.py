@@ -22,7 +22,7 @@ from tests.simulator.world import World
 
 pa.set_cpu_count(1)  # a run is one thread; handing each small batch to a pool costs more than the work
 pa.set_io_thread_count(1)
-STEPS_WITH_FAULTS = 700
+STEPS_WITH_FAULTS = 600
 CALM_STEPS = 12_000
 """Port calls after the last fault within which everything must be done."""
 LAST_STEPS = 60

@@ -57,7 +57,8 @@ class SimStore(ObjectStore):
         if made:
             world.point("linked", "put record")
             if fault == "put: slow sync":
-                world.sleep(world.random.uniform(0.05, 3.0))
+                world.on_slow_sync()
+                world.sleep(world.random.uniform(0.05, 1.0))
             self._sync(key)
         world.point("after", "put record")
         if fault == "put: reply lost":
@@ -108,7 +109,9 @@ class SimStore(ObjectStore):
     def list(self, prefix: str) -> Iterator[str]:
         world = self._world
         before = {key for key in self._objects if key.startswith(prefix)}
-        world.point("before", "list")
+        world.point("before", "list", turn=1.0)
+        if world.faults.on and "list: stale" in world.faults.rates:
+            world.sleep(world.random.uniform(0.0, 0.2))  # a list of many objects comes in pages
         now = {key for key in self._objects if key.startswith(prefix)}
         missed = {key for key in sorted(now - before) if world.faults.draw(("list: stale",))}
         yield from sorted(now - missed)

@@ -60,6 +60,7 @@ class Workload:
         self.batch_rows = r.choice([1, 2, 5, 16, 64])
         self.shared_heads = r.random() < 0.3
         self.patience_s = r.choice(PATIENCES_S)
+        self.haste = r.choice([2.0, 8.0, 40.0])
         clients = r.randint(2, 4)
         self.queues = [[] for _ in range(clients)]
         self._wishes(r.randint(10, 24), clients)
@@ -124,7 +125,7 @@ class Workload:
             self.world.fail(fault if isinstance(fault, Violation) else unexpected(process, fault))
         if self.cutting and not self.world.actors:
             self.cutting = False
-            dark(self.world, self.checks)
+            dark(self.world, self.checks, self.sealed)
         self.begin(process.role, process.name, self.world.random.uniform(0.05, 2.0))
 
     def log(self, process: Process) -> EventLog:
@@ -168,7 +169,7 @@ class Workload:
             asked = [queue[0]]
             if asked[0].way == "group":
                 asked = [command for command in queue if command.way == "group"][: r.randint(1, 4)]
-            world.sleep(r.expovariate(4.0))
+            world.sleep(r.expovariate(self.haste))
             for command in self.attempt(log, heads, group, asked):
                 queue.remove(command)
                 self.follow_up(command)
@@ -243,13 +244,13 @@ class Workload:
                 1000 + command.number,
                 "set",
                 (key,),
-                100 + command.number,
+                1_000_000 * (command.number + 1),
                 reuses=command,
                 way=command.way,
                 rivalled=True,
             )
             queue = self.queues[r.randrange(len(self.queues))]
-            queue.insert(r.randint(0, len(queue)), other)
+            queue.insert(r.choice([0, r.randint(0, len(queue))]), other)
 
     @property
     def unsettled(self) -> bool:
@@ -320,7 +321,7 @@ class Workload:
         world = self.world
         log, lake = self.log(process), SimLake(world, self.checks, self.sealed)
         while True:
-            world.sleep(world.random.expovariate(0.5))
+            world.sleep(world.random.expovariate(1.0))
             try:
                 report = seal(log, lake, DOMAIN)
             except EXPECTED as fault:
