@@ -6,12 +6,13 @@ reads data, and nothing is fetched from another host: the policy below lets the 
 
 from pathlib import Path
 
-from starlette.convertors import Convertor, register_url_convertor
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
+
+from gateway.http.addresses import register
 
 STATIC = Path(__file__).parent / "static"
 FILES = "/explorer"
@@ -36,18 +37,6 @@ HEADERS = {
 }
 
 
-class _AnyText(Convertor[str]):
-    """The rest of an address, whatever it holds: a key may contain a line break, which `path` does not match."""
-
-    regex = r"(?s:.*)"
-
-    def convert(self, value: str) -> str:
-        return value
-
-    def to_string(self, value: str) -> str:
-        return value
-
-
 class _Files(StaticFiles):
     async def get_response(self, path: str, scope: Scope) -> Response:
         response = await super().get_response(path, scope)
@@ -61,11 +50,11 @@ async def _page(_: Request) -> Response:
 
 def explorer_routes() -> list[BaseRoute]:
     """Search `/`, `/objects/..`, `/graph/..`, `/lineage/..`, and the files of the page."""
-    register_url_convertor("rest", _AnyText())
+    register()
     addresses = (
         "/",
-        "/objects/{type}/{key:rest}",
-        "/graph/{type}/{key:rest}",
+        "/objects/{type}/{key:id}",
+        "/graph/{type}/{key:id}",
         "/lineage/{type}/{property}",
         "/lineage/{type}",
     )

@@ -121,8 +121,8 @@ def test_every_page_has_a_route() -> None:
     paths = [getattr(route, "path", "") for route in routes()]
     assert paths == [
         "/",
-        "/objects/{type}/{key:rest}",
-        "/graph/{type}/{key:rest}",
+        "/objects/{type}/{key:id}",
+        "/graph/{type}/{key:id}",
         "/lineage/{type}/{property}",
         "/lineage/{type}",
         "/explorer",
