@@ -142,8 +142,10 @@ CRASH_POINTS = (
 ZOMBIE_POINTS = (
     "relay: before begin topic",
     "relay: before commit topic",
+    "relay: after write registry",
     "search: before begin search",
     "search: before commit search",
+    "search: after write registry",
 )
 """Where a holder of the lease is stopped past it in some runs: what it does next, it does with an old epoch."""
 

@@ -78,7 +78,7 @@ def run_seed(seed: int, store: type[SimStore] = SimStore) -> Run:
                 world.end()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    trace = "\n".join(f"{at:10.4f} {who:14} {what}" for at, who, what in world.trace)
+    trace = "\n".join(f"{at:10.4f} {who:14} {what}" for at, who, what in world.trace).replace(str(folder), "<run>")
     return Run(
         seed,
         world.steps,

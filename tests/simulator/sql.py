@@ -73,8 +73,11 @@ class SimCursor(sqlite3.Cursor):
         world = connection.world
         actor = world.actor
         kind = _kind(sql)
-        if actor is None or kind == "rollback":
+        if actor is None:
             super().execute(sql, parameters)
+        elif kind == "rollback":
+            super().execute(sql)
+            connection.writing = False
         elif actor.process.dead:
             raise Killed
         elif kind == "begin":
@@ -129,6 +132,7 @@ class SimCursor(sqlite3.Cursor):
 
     def _begin(self, sql: str) -> None:
         connection = self.connection
+        connection.writing = False
         if "IMMEDIATE" not in sql.upper():
             super().execute(sql)
             return

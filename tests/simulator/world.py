@@ -58,7 +58,7 @@ class World(Machine):
                 self.faults.hit["process: killed"] += 1
                 self.kill(process, name, by_itself=True)
                 raise Killed
-            if name == self.faults.zombie_at and process.holds_lease and self.random.random() < 0.3:
+            if name == self.faults.zombie_at and self.random.random() < 0.3:
                 self._pause(process, LONGEST_LEASE_S)
             elif self.faults.pause_rate and self.random.random() < self.faults.pause_rate:
                 self._pause(process)
