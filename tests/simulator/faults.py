@@ -139,6 +139,7 @@ CRASH_POINTS = (
 """Every named crash point: role, place, port call."""
 
 
+_RARE = ("seal: ", "append: before put data", "append: after put data")
 ZOMBIE_POINTS = (
     "relay: before begin topic",
     "relay: before commit topic",
@@ -168,9 +169,13 @@ class Faults:
         self.crash_rate = r.choice([0.0, 0.0005, 0.002, 0.005])
         self.pause_rate = r.choice([0.0, 0.0, 0.001, 0.003])
         self.aimed = {point: 1 + int(r.expovariate(0.5)) for point in r.sample(CRASH_POINTS, 4)}
+        # Few seals and loads come to these: otherwise they would be aimed at in vain.
+        self.aimed.update({point: 1 for point in CRASH_POINTS if point.startswith(_RARE) and r.random() < 0.1})
         for kind in LAKE_FAULTS:
             if kind in self.rates:
                 self.rates[kind] = 0.3
+        if "data: reply lost" in self.rates:
+            self.rates["data: reply lost"] = 0.2
         if "list: stale" in self.rates:
             self.rates["list: stale"] = 0.5
         self.power_cut = r.random() < 0.25

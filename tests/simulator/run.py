@@ -25,6 +25,8 @@ pa.set_io_thread_count(1)
 STEPS_WITH_FAULTS = 600
 CALM_STEPS = 12_000
 """Port calls after the last fault within which everything must be done."""
+LONGEST_REPLY_S = 0.5
+"""What is still on its way when the faults stop is answered by then."""
 LAST_STEPS = 60
 
 
@@ -99,6 +101,7 @@ def _calm(world: World, checks: Checks, workload: Workload) -> int:
     world.skews.clear()
     for actor in world.actors:
         actor.process.paused_until = min(actor.process.paused_until, world.now)
+        actor.wake_at = min(actor.wake_at, world.now + LONGEST_REPLY_S)
     started = world.steps
 
     def done() -> bool:

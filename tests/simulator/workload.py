@@ -63,7 +63,7 @@ class Workload:
         self.haste = r.choice([2.0, 8.0, 40.0])
         clients = r.randint(2, 4)
         self.queues = [[] for _ in range(clients)]
-        self._wishes(r.randint(10, 24), clients)
+        self._wishes(r.randint(6, 16), clients)
         self.world.on_end = self.ended
         for k in range(clients):
             self.begin("append", f"client-{k}", r.uniform(0, 0.2))
@@ -94,7 +94,7 @@ class Workload:
             command.way = "group" if r.random() < 0.7 else "append"
             self.queues[r.randrange(clients)].append(command)
         for queue, partition in enumerate(("p1", "p2")[: r.choice([0, 1, 2, 2])]):
-            for _ in range(r.randint(1, 4)):
+            for _ in range(r.randint(1, 3)):
                 number += 1
                 rows = tuple((f"c{k}", r.randint(1, 9)) for k in sorted(r.sample(range(6), r.randint(0, 5))))
                 at = r.randint(0, len(self.queues[queue]))
@@ -302,7 +302,7 @@ class Workload:
         log = self.log(process)
         heads = self.heads(process, log)
         while True:
-            world.sleep(r.expovariate(1.0))
+            world.sleep(r.expovariate(0.1 if world.calm else 1.0))
             truth = checks.truth
             invoked_at, key, how = truth.position, f"b{r.randint(0, 3)}", r.random()
             try:
@@ -321,7 +321,7 @@ class Workload:
         world = self.world
         log, lake = self.log(process), SimLake(world, self.checks, self.sealed)
         while True:
-            world.sleep(world.random.expovariate(1.0))
+            world.sleep(world.random.expovariate(0.1 if world.calm else 1.0))
             try:
                 report = seal(log, lake, DOMAIN)
             except EXPECTED as fault:
