@@ -44,7 +44,7 @@ class PausingProducer(SqliteProducer):
 
 class PausingTopic(SqliteTopic):
     def producer(self, name: str) -> PausingProducer:
-        return PausingProducer(self._file, name)
+        return PausingProducer(self._file, name, self._now)
 
 
 def say(**line: object) -> None:
