@@ -17,8 +17,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
 SLOWEST = 20
-ALL_SECONDS = 38 * 60.0
-"""Of `make test`; `make test-long` takes what it needs."""
+ALL_SECONDS = 58 * 60.0
+"""Of `make test`, which means to end within 40 minutes; `make test-long` takes what it needs."""
 STACKS_AFTER = 300
 """Seconds after which the stacks of a single test that goes on are shown."""
 NO_TESTS = 5
