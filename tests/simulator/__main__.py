@@ -1,4 +1,7 @@
-"""`python -m tests.simulator --seeds 2000 [--first 0] [--processes 2]`: many seeds, a line for each failure, coverage."""
+"""`python -m tests.simulator --seeds 2000 [--first 0] [--processes 2]`: many seeds, each failure, what was covered.
+
+`--hunt` looks for the first seed from 0 up that catches each planted bug and remembers it in caught.json.
+"""
 
 import argparse
 import sys
@@ -8,7 +11,7 @@ from resources.lean_arrow import keep_pandas_out
 
 keep_pandas_out()
 
-from tests.simulator.campaign import campaign, lines  # noqa: E402
+from tests.simulator.campaign import campaign, hunt, lines, planted, remember  # noqa: E402
 
 
 def main() -> int:
@@ -16,7 +19,16 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=2_000)
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--hunt", nargs="*", metavar="WORD", help="planted bugs whose name has one of the words; all")
     given = parser.parse_args()
+    if given.hunt is not None:
+        names = [name for name in planted() if not given.hunt or any(word in name for word in given.hunt)]
+        caught = []
+        for one in hunt(names, given.seeds, given.processes):
+            print(f"seed {one.seed!s:>5}  {one.mutant:66.66} {one.by[:90]}", flush=True)
+            caught.append(one)
+            remember(caught)
+        return 1 if any(one.seed is None for one in caught) else 0
     began = time.monotonic()
     found = campaign(range(given.first, given.first + given.seeds), given.processes, say=print)
     print("\n".join(lines(found)))

@@ -1,19 +1,22 @@
 """Many seeds in several processes, and what they covered; and the search for the seed that catches a mutant."""
 
+import json
 import logging
 import multiprocessing
 import statistics
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from tests.simulator.faults import CRASH_POINTS, KINDS
 from tests.simulator.mutants import MUTANTS
 from tests.simulator.run import run_seed
 from tests.simulator.store import SimStore
 
+CAUGHT = Path(__file__).with_name("caught.json")
 _CHUNK = 20
 LEAST_HITS = 20
 LEAST_STEPS = 200
@@ -74,10 +77,32 @@ def campaign(seeds: Sequence[int], processes: int, say: Callable[[str], None] = 
     return found
 
 
-def hunt(names: Sequence[str], most: int, processes: int) -> Iterator[Caught]:
-    """For each mutant the first seed, from 0 up to `most`, that catches it."""
+def hunt(
+    names: Sequence[str], most: int, processes: int, remembered: Mapping[str, int] | None = None
+) -> Iterator[Caught]:
+    """For each mutant the first seed, from 0 up to `most`, that catches it.
+
+    `remembered`: the seed that an earlier hunt found, which is tried first, and alone if it still catches.
+    """
+    known = remembered or {}
     with _pool(processes) as pool:
-        yield from pool.map(_caught, names, [most] * len(names))
+        yield from pool.map(_caught, names, [most] * len(names), [known.get(name) for name in names])
+
+
+def remembered() -> dict[str, int]:
+    """What the last hunt from seed 0 up found, by mutant (`python -m tests.simulator --hunt`)."""
+    found: dict[str, int] = json.loads(CAUGHT.read_text()) if CAUGHT.exists() else {}
+    return found
+
+
+def remember(found: Iterable[Caught]) -> None:
+    seeds = remembered() | {one.mutant: one.seed for one in found if one.seed is not None}
+    CAUGHT.write_text(json.dumps({name: seeds[name] for name in planted() if name in seeds}, indent=1) + "\n")
+
+
+def planted() -> list[str]:
+    """The control and all mutants."""
+    return [CAS_OFF, *(mutant.name for mutant in MUTANTS)]
 
 
 def lines(found: Campaign) -> list[str]:
@@ -113,12 +138,12 @@ def _some(seeds: list[int]) -> Campaign:
     return found
 
 
-def _caught(name: str, most: int) -> Caught:
+def _caught(name: str, most: int, first: int | None) -> Caught:
     began = time.process_time()
     store: type[SimStore] = SimStore
     if name == CAS_OFF:
         store = type("Unconditional", (SimStore,), {"conditional": False})
-    for seed in range(most):
+    for seed in ([] if first is None else [first]) + list(range(most)):
         if name == CAS_OFF:
             run = run_seed(seed, store)
         else:

@@ -181,7 +181,7 @@ class Faults:
         self.power_cut = r.random() < 0.25
         if self.power_cut:
             self.rates["put: slow sync"] = 0.1
-        self.zombie_at = r.choice(ZOMBIE_POINTS) if r.random() < 0.3 else ""
+        self.zombie_at = r.choice(ZOMBIE_POINTS) if r.random() < 0.4 else ""
 
     def draw(self, kinds: tuple[str, ...]) -> str | None:
         """One of these kinds, or None; most times None."""

@@ -60,13 +60,13 @@ class Workload:
         self.batch_rows = r.choice([1, 2, 5, 16, 64])
         self.shared_heads = r.random() < 0.3
         self.patience_s = r.choice(PATIENCES_S)
-        self.haste = r.choice([2.0, 8.0, 40.0])
+        self.haste = r.choice([2.0, 10.0, 200.0])
         clients = r.randint(2, 4)
         self.queues = [[] for _ in range(clients)]
         self._wishes(r.randint(6, 16), clients)
         self.world.on_end = self.ended
         for k in range(clients):
-            self.begin("append", f"client-{k}", r.uniform(0, 0.2))
+            self.begin("append", f"client-{k}", r.uniform(0, 2.0 / self.haste))
         for sink in ("relay", "search"):
             self.begin(sink, f"{sink}-a", r.uniform(0, 1.0))
             if self.world.faults.zombie_at or r.random() < 0.4:
@@ -79,6 +79,8 @@ class Workload:
     def _wishes(self, count: int, clients: int) -> None:
         r = self.world.random
         keys = [f"b{k}" for k in range(r.randint(2, 5))] + [f"c{k}" for k in range(r.randint(0, 3))]
+        if r.random() < 0.3:  # people and loads have the same objects
+            keys = [f"c{k}" for k in range(4)]
         for number in range(count):
             kind = r.choices(["set", "add", "expect", "pair", "delete", "poison"], [4, 4, 4, 2, 2, 0.6])[0]
             command = Command(
@@ -96,7 +98,7 @@ class Workload:
         for queue, partition in enumerate(("p1", "p2")[: r.choice([0, 1, 2, 2])]):
             for _ in range(r.randint(1, 3)):
                 number += 1
-                rows = tuple((f"c{k}", r.randint(1, 9)) for k in sorted(r.sample(range(6), r.randint(0, 5))))
+                rows = tuple((f"c{k}", r.randint(1, 2)) for k in sorted(r.sample(range(6), r.randint(0, 6))))
                 at = r.randint(0, len(self.queues[queue]))
                 later = [k for k, c in enumerate(self.queues[queue]) if c.partition == partition]
                 command = Command(number, "load", (), rows=rows, partition=partition)
@@ -321,7 +323,7 @@ class Workload:
         world = self.world
         log, lake = self.log(process), SimLake(world, self.checks, self.sealed)
         while True:
-            world.sleep(world.random.expovariate(0.1 if world.calm else 1.0))
+            world.sleep(world.random.expovariate(0.1 if world.calm else 3.0))
             try:
                 report = seal(log, lake, DOMAIN)
             except EXPECTED as fault:
@@ -345,7 +347,7 @@ class Delivery:
         fault = faults.draw(("delivery: duplicate", "delivery: overlap", "delivery: out of order"))
         if fault is not None:
             self._world.note(fault)
-        if fault == "delivery: overlap" and self._last is not None:
+        if fault == "delivery: overlap" and self._last is not None and _last_of(self._last) + 1 == _first_of(batch):
             batch = pa.concat_batches([self._last, batch])
         if fault == "delivery: out of order" and batch.num_rows > 1:
             try:
@@ -357,6 +359,14 @@ class Delivery:
         if fault == "delivery: duplicate":
             self._inner.apply(batch, epoch)
         self._last = batch
+
+
+def _first_of(batch: pa.RecordBatch) -> int:
+    return int(batch.column("position")[0].as_py())
+
+
+def _last_of(batch: pa.RecordBatch) -> int:
+    return int(batch.column("position")[batch.num_rows - 1].as_py())
 
 
 def unexpected(process: Process, fault: BaseException) -> Violation:

@@ -11,7 +11,7 @@ from tests.simulator.machine import Killed, Machine, Process
 
 _NAMED = frozenset(CRASH_POINTS)
 LONGEST_PAUSE_S = 12.0
-LONGEST_LEASE_S = 5.0
+LONGEST_LEASE_S = 4.5
 
 
 class World(Machine):
@@ -58,15 +58,15 @@ class World(Machine):
                 self.faults.hit["process: killed"] += 1
                 self.kill(process, name, by_itself=True)
                 raise Killed
-            if name == self.faults.zombie_at and self.random.random() < 0.3:
-                self._pause(process, LONGEST_LEASE_S)
+            if name == self.faults.zombie_at and self.random.random() < 0.4:
+                self._pause(process, LONGEST_LEASE_S, 7.0)
             elif self.faults.pause_rate and self.random.random() < self.faults.pause_rate:
                 self._pause(process)
         if self.random.random() < (self.turn_rate if turn is None else turn) or process.paused_until > self.now:
             self.yield_turn()
 
-    def _pause(self, process: Process, least: float = 0.2) -> None:
-        seconds = self.random.uniform(least, LONGEST_PAUSE_S)
+    def _pause(self, process: Process, least: float = 0.2, most: float = LONGEST_PAUSE_S) -> None:
+        seconds = self.random.uniform(least, most)
         process.paused_until = self.now + seconds
         self.faults.hit["process: paused"] += 1
         if process.holds_lease and seconds > 4.0:
