@@ -25,6 +25,11 @@ REQUEST = "request"
 """In the metadata of a command's events: the hash of what was asked for. A repeated command is known by it."""
 EDITS = "edits"
 """In the metadata of an inline event: the fields of its object that people hold against loads, from then on."""
+TRACEPARENT = "traceparent"
+"""In the metadata of a command's events: the W3C trace context it came with. It says nothing about what was done."""
+HISTORY = b"history"
+"""In the schema metadata of a batch that `EventLog.events` gives: `<n>/<chain value>` of the record that holds its last
+event. Equal names mean equal histories up to there."""
 NULL_STATE_HASH = hashlib.sha256(b"null").hexdigest()
 """state_hash of a deleted aggregate: an aggregate is deleted exactly if its last event has this."""
 

@@ -158,6 +158,12 @@ class EventLog:
         """Events (EVENT_SCHEMA) after a position to the end of the log, in order, in constant memory."""
         return self._reader.events(after_position, batch_rows)
 
+    def holds(self, history: str) -> bool:
+        """Whether the log, as it lies in the store now, has this history (envelope.HISTORY) or goes on from it."""
+        n, _, chain = history.partition("/")
+        record = self.chain.read(int(n))
+        return record is not None and record.chain == chain
+
     def stream(self, records: Iterable[Record], batch_rows: int) -> Iterator[pa.Table]:
         """Events of consecutive records with their record's number (NUMBERED_SCHEMA), `batch_rows` at a time."""
         return self._reader.stream(records, batch_rows)

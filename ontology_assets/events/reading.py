@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 
 from ontology_assets.events.chain import Chain
 from ontology_assets.events.data_files import FILE_SCHEMA, DataFileReader, History
-from ontology_assets.events.envelope import EVENT_SCHEMA, MAIN, SCHEMA_VERSION
+from ontology_assets.events.envelope import EVENT_SCHEMA, HISTORY, MAIN, SCHEMA_VERSION
 from ontology_assets.events.errors import LogDamaged
 from ontology_assets.events.record import DataFile, Record
 from ontology_assets.events.upcasting import Upcasters
@@ -42,11 +42,25 @@ class Reader:
         yield record.inline().select(_TOUCHED)
 
     def events(self, after_position: int, batch_rows: int) -> Iterator[pa.RecordBatch]:
-        """EVENT_SCHEMA batches of at most `batch_rows` rows, in position order, to the end of the log."""
+        """EVENT_SCHEMA batches of at most `batch_rows` rows, in position order, to the end of the log.
+
+        Each names its history (envelope.HISTORY).
+        """
         start = self._chain.holding(after_position + 1) if after_position > 0 else 0
-        for whole in self.stream(self._chain.records(start), batch_rows, after_position):
+        chains: dict[int, str] = {}
+
+        def noted() -> Iterator[Record]:
+            for record in self._chain.records(start):
+                chains[record.n] = record.chain
+                yield record
+
+        for whole in self.stream(noted(), batch_rows, after_position):
+            n = whole["record"][-1].as_py()
+            for passed in [number for number in chains if number < n]:
+                del chains[passed]
             rows = self._upcasters.table(whole.select(EVENT_SCHEMA.names), self._chain.domain)
-            yield rows.combine_chunks().to_batches()[0]
+            (batch,) = rows.combine_chunks().to_batches()
+            yield batch.replace_schema_metadata({HISTORY: f"{n}/{chains[n]}".encode()})
 
     def stream(self, records: Iterable[Record], batch_rows: int, after_position: int = 0) -> Iterator[pa.Table]:
         """NUMBERED_SCHEMA tables of exactly `batch_rows` rows (the last one fewer) of consecutive records."""
