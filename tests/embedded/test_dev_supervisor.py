@@ -242,11 +242,15 @@ def test_all_children_are_told_both_addresses(dev: Dev) -> None:
         assert (told["SPICE_DAGSTER_URL"], told["SPICE_GATEWAY_URL"]) == (dev.url, dev.gateway), part
 
 
-def test_a_killed_gateway_comes_back(dev: Dev) -> None:
-    (gateway,) = dev.members("gateway.api_server")
-    gateway.kill()
-    gateway.wait(5)
-    wait_until(lambda: dev.members("gateway.api_server"), 10)
+@pytest.mark.parametrize("which", ["the first process", "one that answers"])
+def test_a_killed_gateway_comes_back(dev: Dev, which: str) -> None:
+    former = {process.pid: process.ppid() for process in dev.members("gateway.api_server")}
+    firsts = [pid for pid, parent in former.items() if parent not in former]
+    answering = [pid for pid, parent in former.items() if parent in former]
+    assert (len(firsts), len(answering)) == (1, 2)
+    os.kill((firsts if which == "the first process" else answering)[0], signal.SIGKILL)
+    wait_until(lambda: not former.keys() & {process.pid for process in dev.members("gateway.api_server")}, 10)
+    wait_until(lambda: len(dev.members("gateway.api_server")) == 3, 20)
     wait_until(lambda: reachable(dev.gateway, "/openapi.json"), 30)
     assert "The gateway process ended" in dev.text()
 
