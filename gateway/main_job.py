@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 from gateway.readers import Readers, open_readers
 from gateway.runs import run_job
-from ontology_assets.followers.follow import Progress, StopReason, catch_up, follow
+from ontology_assets.followers.follow import catch_up, follow
+from ontology_assets.followers.progress import Progress, StopReason
 from ontology_assets.model.definitions import Domain
 from resources.home import Home
 

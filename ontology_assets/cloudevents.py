@@ -1,13 +1,14 @@
 """Events of the log as CloudEvents 1.0 messages: which field of the envelope becomes which attribute.
 
-The whole log is published, envelopes of materializations included. `metadata` (run, file, row), actor and the
-correlation ids stay in the log, where `ce_domain` and `ce_position` find them: on a year of data they would add a
-third to the topic.
+The whole log is published, envelopes of materializations included. Of `metadata` only the trace context is taken; the
+rest of it (run, file, row), actor and the correlation ids stay in the log, where `ce_domain` and `ce_position` find
+them: on a year of data they would add a third to the topic.
 """
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ontology_assets.tracing import traceparents
 from resources.topic.base import PUBLISHED
 
 ATTRIBUTES = {
@@ -30,8 +31,9 @@ ATTRIBUTES = {
 def messages(events: pa.RecordBatch) -> pa.RecordBatch:
     """Events (columns of the envelope) as messages (schema `PUBLISHED`), one each, in the same order."""
     source = pc.binary_join_element_wise("/domains", events.column("domain"), "branches", events.column("branch"), "/")
+    made = {"ce_source": source, "ce_traceparent": traceparents(events)}
     columns = [
-        source if name == "ce_source" else events.column(ATTRIBUTES[name]).cast(PUBLISHED.field(name).type)
+        made[name] if name in made else events.column(ATTRIBUTES[name]).cast(PUBLISHED.field(name).type)
         for name in PUBLISHED.names
     ]
     return pa.RecordBatch.from_arrays(columns, schema=PUBLISHED)

@@ -18,7 +18,8 @@ from resources.lean_arrow import keep_pandas_out
 keep_pandas_out()  # before anything that uses pyarrow: it would cost this short process half a second
 
 from ontology_assets.events.log import EventLog  # noqa: E402
-from ontology_assets.followers.follow import CaughtUp, catch_up  # noqa: E402
+from ontology_assets.followers.follow import catch_up  # noqa: E402
+from ontology_assets.followers.progress import CaughtUp  # noqa: E402
 from ontology_assets.model.definitions import Domain  # noqa: E402
 from ontology_assets.projections.sinks import ProjectionSink, graph_sink, search_sink  # noqa: E402
 from resources.errors import SpiceError  # noqa: E402

@@ -9,6 +9,7 @@ from datetime import datetime
 import pyarrow as pa
 
 from ontology_assets.cloudevents import messages
+from ontology_assets.followers.history import history_of
 from ontology_assets.followers.sink import Parked
 from resources.errors import SpiceError
 from resources.topic.base import Topic
@@ -24,6 +25,9 @@ class Relay:
 
     def position(self) -> int:
         return self._producer.position()
+
+    def history(self) -> str | None:
+        return self._producer.history()
 
     def epoch(self) -> int:
         return self._producer.epoch()
@@ -44,7 +48,8 @@ class Relay:
                     status=500,
                 )
             last = new.column("position")[-1].as_py()
-            self._producer.publish(messages(new), after=position, position=last, epoch=epoch)
+            history = history_of(batch)
+            self._producer.publish(messages(new), after=position, position=last, history=history, epoch=epoch)
 
     def parked(self) -> list[Parked]:
         """Always none: a message is the event's own text, there is nothing in it to fail on."""

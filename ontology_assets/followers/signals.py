@@ -4,7 +4,7 @@ import signal
 from types import FrameType, TracebackType
 from typing import Any
 
-from ontology_assets.followers.follow import StopReason
+from ontology_assets.followers.progress import StopReason
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 

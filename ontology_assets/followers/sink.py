@@ -1,8 +1,8 @@
 """What the follower loop needs of the log it reads and of the store it writes.
 
 The relay (`relay.py`) and the projections implement `Sink`. A sink owns its position and fences itself: state,
-position, epoch and parked aggregates change in one transaction, and a write with any other epoch than the claimed one
-raises `resources.fencing.Fenced` and changes nothing.
+position, history, epoch and parked aggregates change in one transaction, and a write with any other epoch than the
+claimed one raises `resources.fencing.Fenced` and changes nothing.
 """
 
 from collections.abc import Iterator
@@ -37,6 +37,9 @@ class Sink(Protocol):
         says.
         """
 
+    def history(self) -> str | None:
+        """The name of the history of the last applied event (`history.py`); None for an empty store."""
+
     def epoch(self) -> int:
         """The epoch that the store is held at; 0 if never claimed."""
 
@@ -44,7 +47,7 @@ class Sink(Protocol):
         """Hold the store at `epoch` from now on. Raises Fenced if it is held at `epoch` or a later one."""
 
     def apply(self, batch: pa.RecordBatch, epoch: int) -> None:
-        """Apply events in position order: state and position in one transaction.
+        """Apply events in position order: state, position and the batch's history in one transaction.
 
         Rows at or below `position()` change nothing. Raises Fenced unless the store is held at `epoch`. An event that
         can't be applied parks its aggregate in the same transaction; it does not raise.
@@ -60,13 +63,10 @@ class Sink(Protocol):
 
 
 class LogEnd(Protocol):
-    """Where a log ends; `log_id` tells it from any other log, "" while nothing was appended."""
+    """Where a log ends."""
 
     @property
     def position(self) -> int: ...
-
-    @property
-    def log_id(self) -> str: ...
 
 
 class FollowedLog(Protocol):
@@ -76,5 +76,7 @@ class FollowedLog(Protocol):
     def domain(self) -> str: ...
 
     def end(self) -> LogEnd: ...
+
+    def holds(self, history: str) -> bool: ...
 
     def events(self, after_position: int = 0, batch_rows: int = 10_000) -> Iterator[pa.RecordBatch]: ...

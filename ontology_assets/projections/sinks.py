@@ -3,12 +3,13 @@
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ontology_assets.followers.history import history_of
 from ontology_assets.followers.sink import FollowedLog, Parked
 from ontology_assets.model.definitions import Domain
 from ontology_assets.projections.digest import digest_text
@@ -57,6 +58,9 @@ class ProjectionSink:
     def position(self) -> int:
         return self._writer.state().position
 
+    def history(self) -> str | None:
+        return self._writer.history()
+
     def epoch(self) -> int:
         return self._writer.state().epoch
 
@@ -80,7 +84,7 @@ class ProjectionSink:
             )
         parked = {(p.type, p.id) for p in self._writer.parked()}
         with collector_paused():
-            changes = fold(batch, self._layout, parked, self._words_of)
+            changes = replace(fold(batch, self._layout, parked, self._words_of), history=history_of(batch))
             settle = not self._writer.settled() and self._close_to_end(changes.position, batch.num_rows)
             self._writer.write(changes, epoch, settle=settle)
 

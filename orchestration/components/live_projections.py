@@ -13,7 +13,7 @@ from typing import Any
 import dagster as dg
 
 from ontology_assets.followers.apart import catch_up_apart, catch_up_here
-from ontology_assets.followers.follow import CaughtUp
+from ontology_assets.followers.progress import CaughtUp
 from ontology_assets.materializations import PROJECTION_CAUGHT_UP, publish
 from ontology_assets.model.definitions import Domain
 from ontology_assets.projections.sinks import graph_sink, search_sink

@@ -12,8 +12,9 @@ from hashlib import sha256
 
 import dagster as dg
 
-from ontology_assets.followers.follow import Ended, StopReason, follow
+from ontology_assets.followers.follow import follow
 from ontology_assets.followers.lease import lease_name
+from ontology_assets.followers.progress import Ended, StopReason
 from ontology_assets.followers.relay import Relay
 from ontology_assets.followers.signals import StopOnSignal
 from ontology_assets.followers.sink import FollowedLog, Sink

@@ -54,12 +54,16 @@ class ParkedObject:
 
 @dataclass(frozen=True)
 class Changes:
-    """What one batch of events does to a domain. Applied as one transaction, with `position` as the new position."""
+    """What one batch of events does to a domain. Applied as one transaction, with `position` as the new position.
+
+    `history` names what was applied so far, the batch included; it is kept with the position.
+    """
 
     position: int
     live: list[TypeChanges] = field(default_factory=list)
     gone: list[TypeChanges] = field(default_factory=list)
     parked: list[ParkedObject] = field(default_factory=list)
+    history: str | None = None
 
 
 @dataclass(frozen=True)
@@ -103,6 +107,10 @@ class ReadModelWriter(ABC):
     @abstractmethod
     def state(self) -> StoredState:
         """Of the store that is there now; position 0 for one that was deleted or has another layout."""
+
+    @abstractmethod
+    def history(self) -> str | None:
+        """What the last changes were given with; None at position 0."""
 
     @abstractmethod
     def claim(self, epoch: int) -> None:
@@ -161,6 +169,10 @@ class Snapshot(ABC):
     @abstractmethod
     def ready_for_words(self, type_layout: TypeLayout) -> bool:
         """False while the first load has not built the index of words."""
+
+    @abstractmethod
+    def parked(self, type_name: str, object_id: str) -> ParkedObject | None:
+        """The object as it is set aside, None unless it is."""
 
     @abstractmethod
     def digest(self) -> dict[int, BucketDigest]:

@@ -27,7 +27,7 @@ VERSION = 1
 _BASE = """
 CREATE TABLE IF NOT EXISTS state (
     domain TEXT PRIMARY KEY, position INTEGER NOT NULL, epoch INTEGER NOT NULL, generation TEXT NOT NULL,
-    secret BLOB NOT NULL, fingerprint TEXT NOT NULL, updated_at INTEGER) WITHOUT ROWID;
+    secret BLOB NOT NULL, fingerprint TEXT NOT NULL, updated_at INTEGER, history TEXT) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS types (
     no INTEGER PRIMARY KEY, domain TEXT NOT NULL, branch TEXT NOT NULL, type TEXT NOT NULL, settled INTEGER NOT NULL,
     UNIQUE (domain, branch, type));
@@ -100,6 +100,17 @@ def read_state(connection: sqlite3.Connection, domain: str) -> tuple[StoredState
         return None
     updated_at = None if found[4] is None else EPOCH + found[4] * MICROSECOND
     return StoredState(found[0], found[1], found[2], found[3], updated_at), found[5]
+
+
+def keep_history(connection: sqlite3.Connection) -> None:
+    """The column of histories for a file of before there were any: nothing in it is to be built again for that."""
+    there = "SELECT 1 FROM pragma_table_info('state') WHERE name = 'history'"
+    if connection.execute(there).fetchone():
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    if not connection.execute(there).fetchone():  # another process may have been faster
+        connection.execute("ALTER TABLE state ADD COLUMN history TEXT")
+    connection.execute("COMMIT")
 
 
 def read_digest(connection: sqlite3.Connection, domain: str) -> dict[int, BucketDigest]:

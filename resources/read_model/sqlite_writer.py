@@ -28,6 +28,7 @@ from resources.read_model.sqlite_layout import (
     create_domain,
     drop_domain,
     fingerprint,
+    keep_history,
     read_digest,
     read_state,
     settle_type,
@@ -75,6 +76,14 @@ class SqliteWriter(ReadModelWriter):
             stored = self._stored(self._connection())
         return stored.state if stored.fits else replace(stored.state, position=0, updated_at=None)
 
+    def history(self) -> str | None:
+        connection = self._connection()
+        with self._sound():
+            if not self._stored(connection).fits:
+                return None
+            found = connection.execute("SELECT history FROM state WHERE domain = ?", (self._layout.domain,)).fetchone()
+        return None if found is None else found[0]
+
     def claim(self, epoch: int) -> None:
         self._connection()
         with self._sound(epoch), self._file.writing() as connection:
@@ -93,8 +102,9 @@ class SqliteWriter(ReadModelWriter):
         with self._sound(epoch), self._read_fast(settle=settle), self._file.writing() as connection:
             stamp = (self._now() - EPOCH) // MICROSECOND
             held = connection.execute(
-                "UPDATE state SET position = ?, updated_at = ? WHERE domain = ? AND epoch = ? RETURNING epoch",
-                (changes.position, stamp, self._layout.domain, epoch),
+                "UPDATE state SET position = ?, history = ?, updated_at = ? "
+                "WHERE domain = ? AND epoch = ? RETURNING epoch",
+                (changes.position, changes.history, stamp, self._layout.domain, epoch),
             ).fetchall()
             if not held:
                 raise Fenced(self._place, mine=epoch, held=self._stored(connection).state.epoch)
@@ -237,6 +247,7 @@ def _prepare(connection: sqlite3.Connection) -> None:
     connection.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}").fetchall()
     connection.execute("PRAGMA temp_store=MEMORY")
     create_base(connection)
+    keep_history(connection)
 
 
 def is_damage(fault: sqlite3.DatabaseError) -> bool:

@@ -23,6 +23,7 @@ PUBLISHED = pa.schema(
         pa.field("ce_schemaversion", pa.string(), nullable=False),
         pa.field("ce_sequence", pa.int64(), nullable=False),
         pa.field("ce_statehash", pa.string(), nullable=True),
+        pa.field("ce_traceparent", pa.string(), nullable=True),
         pa.field("data", pa.string(), nullable=False),
     ]
 )
@@ -46,13 +47,17 @@ CONTENT_TYPE = "application/json"
 class Producer(ABC):
     """One writer of the topic, known by a name that survives its process. Used by one thread.
 
-    Messages, position and epoch change in one transaction, so a message is in the topic exactly if the position says
-    so.
+    Messages, position, history and epoch change in one transaction, so a message is in the topic exactly if the
+    position says so.
     """
 
     @abstractmethod
     def position(self) -> int:
         """Position of the last message published under this name; 0 for none."""
+
+    @abstractmethod
+    def history(self) -> str | None:
+        """What was given with the last message published under this name."""
 
     @abstractmethod
     def epoch(self) -> int: ...
@@ -66,8 +71,10 @@ class Producer(ABC):
         """Hold the producer's name at `epoch`. Raises Fenced if it is held at `epoch` or a later one."""
 
     @abstractmethod
-    def publish(self, messages: pa.RecordBatch, *, after: int, position: int, epoch: int) -> None:
+    def publish(self, messages: pa.RecordBatch, *, after: int, position: int, history: str | None, epoch: int) -> None:
         """Append `messages` (schema `PUBLISHED`) in their order and move the position from `after` to `position`.
+
+        `history` names what was published so far, the messages included, and is kept with the position.
 
         All of it, or nothing and Fenced if the name is held at another epoch or stands at another position than
         `after`.

@@ -43,15 +43,20 @@ CREATE TABLE IF NOT EXISTS log (
     ce_position INTEGER NOT NULL,
     ce_sequence INTEGER NOT NULL,
     statehash,
-    data TEXT NOT NULL
+    data TEXT NOT NULL,
+    trace INTEGER REFERENCES traces
 );
+CREATE TABLE IF NOT EXISTS traces (id INTEGER PRIMARY KEY, traceparent TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS producers (
     name TEXT PRIMARY KEY,
     position INTEGER NOT NULL,
     epoch INTEGER NOT NULL,
-    updated_at TEXT
+    updated_at TEXT,
+    history TEXT
 );
-CREATE VIEW IF NOT EXISTS messages AS
+"""
+VIEW = """
+CREATE VIEW messages AS
 SELECT
     "offset", key, ce_id, ce_type, ce_source, ce_aggregatetype || '/' || key AS ce_subject,
     strftime('%Y-%m-%dT%H:%M:%S', (time - ((time % 1000000) + 1000000) % 1000000) / 1000000, 'unixepoch')
@@ -59,23 +64,29 @@ SELECT
     '1.0' AS ce_specversion, 'application/json' AS ce_datacontenttype,
     ce_aggregatetype, ce_branch, ce_domain, ce_position, ce_schemaversion, ce_sequence,
     CASE typeof(statehash) WHEN 'blob' THEN lower(hex(statehash)) ELSE statehash END AS ce_statehash,
-    data
-FROM log JOIN attributes ON attributes.id = log.attributes;
+    traceparent AS ce_traceparent, data
+FROM log JOIN attributes ON attributes.id = log.attributes LEFT JOIN traces ON traces.id = log.trace;
 """
+OLDER = """\
+DROP VIEW messages;
+ALTER TABLE log ADD COLUMN trace INTEGER;
+ALTER TABLE producers ADD COLUMN history TEXT;
+"""
+"""A topic of before there were traces and histories gets their columns: it is not to be published anew for that."""
 READ = """
 SELECT "offset", key, ce_id, time, ce_position, ce_sequence,
-    CASE typeof(statehash) WHEN 'blob' THEN lower(hex(statehash)) ELSE statehash END, data,
+    CASE typeof(statehash) WHEN 'blob' THEN lower(hex(statehash)) ELSE statehash END, traceparent, data,
     ce_type, ce_source, ce_aggregatetype || '/' || key, ce_aggregatetype, ce_branch, ce_domain, ce_schemaversion
-FROM log JOIN attributes ON attributes.id = log.attributes
+FROM log JOIN attributes ON attributes.id = log.attributes LEFT JOIN traces ON traces.id = log.trace
 WHERE "offset" >= ? ORDER BY "offset" LIMIT ?
 """
 READ_COLUMNS = (
-    *("offset", "key", "ce_id", "ce_time", "ce_position", "ce_sequence", "ce_statehash", "data"),
+    *("offset", "key", "ce_id", "ce_time", "ce_position", "ce_sequence", "ce_statehash", "ce_traceparent", "data"),
     *("ce_type", "ce_source", "ce_subject", "ce_aggregatetype", "ce_branch", "ce_domain", "ce_schemaversion"),
 )
 APPEND = """
-INSERT INTO log ("offset", attributes, key, ce_id, time, ce_position, ce_sequence, statehash, data)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO log ("offset", attributes, key, ce_id, time, ce_position, ce_sequence, statehash, data, trace)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 ADD_ATTRIBUTES = """
 INSERT OR IGNORE INTO attributes (ce_type, ce_source, ce_aggregatetype, ce_branch, ce_domain, ce_schemaversion)
@@ -126,6 +137,9 @@ class SqliteProducer(Producer):
     def epoch(self) -> int:
         return self._row()[1]
 
+    def history(self) -> str | None:
+        return self._row()[3]
+
     def updated_at(self) -> datetime | None:
         text = self._row()[2]
         return None if text is None else datetime.fromisoformat(text)
@@ -140,23 +154,23 @@ class SqliteProducer(Producer):
             if claimed.rowcount != 1:
                 raise self._fenced(connection, epoch)
 
-    def publish(self, messages: pa.RecordBatch, *, after: int, position: int, epoch: int) -> None:
+    def publish(self, messages: pa.RecordBatch, *, after: int, position: int, history: str | None, epoch: int) -> None:
         rows = _columns(messages)
         combinations = list(zip(*(messages.column(name).to_pylist() for name in COMBINED), strict=True))
         with self._file.writing() as connection:
-            self._advance(connection, after, position, epoch)
+            self._advance(connection, after, position, history, epoch)
             ids = {combination: _attributes_id(connection, combination) for combination in set(combinations)}
+            traces = _trace_ids(connection, messages.column("ce_traceparent"))
             first = _end(connection)
-            connection.executemany(
-                APPEND,
-                zip(range(first, first + len(combinations)), [ids[c] for c in combinations], *rows, strict=True),
-            )
+            offsets = range(first, first + len(combinations))
+            connection.executemany(APPEND, zip(offsets, [ids[c] for c in combinations], *rows, traces, strict=True))
 
-    def _advance(self, connection: Connection, after: int, position: int, epoch: int) -> None:
+    def _advance(self, connection: Connection, after: int, position: int, history: str | None, epoch: int) -> None:
         """The fence: moves on only at the claimed epoch and from the expected position."""
         moved = connection.execute(
-            "UPDATE producers SET position = ?, updated_at = ? WHERE name = ? AND epoch = ? AND position = ?",
-            (position, self._now().isoformat(), self._name, epoch, after),
+            "UPDATE producers SET position = ?, history = ?, updated_at = ? "
+            "WHERE name = ? AND epoch = ? AND position = ?",
+            (position, history, self._now().isoformat(), self._name, epoch, after),
         )
         if moved.rowcount != 1:
             raise self._fenced(connection, epoch)
@@ -165,18 +179,25 @@ class SqliteProducer(Producer):
         row = connection.execute("SELECT epoch FROM producers WHERE name = ?", (self._name,)).fetchone()
         return Fenced(f"{self._file.path} ({self._name})", mine=epoch, held=row[0] if row else 0)
 
-    def _row(self) -> tuple[int, int, str | None]:
-        """Position, epoch and the time of the last move."""
+    def _row(self) -> tuple[int, int, str | None, str | None]:
+        """Position, epoch, the time of the last move, and the history."""
         found = self._file.connection().execute(
-            "SELECT position, epoch, updated_at FROM producers WHERE name = ?", (self._name,)
+            "SELECT position, epoch, updated_at, history FROM producers WHERE name = ?", (self._name,)
         )
-        return found.fetchone() or (0, 0, None)
+        return found.fetchone() or (0, 0, None, None)
 
 
 def _create(connection: Connection) -> None:
-    exists = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'messages'").fetchone()
-    if exists is None:
-        connection.executescript("BEGIN IMMEDIATE;" + SCHEMA + "COMMIT;")
+    complete = "SELECT 1 FROM sqlite_master WHERE name = 'traces'"
+    if connection.execute(complete).fetchone():
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    if not connection.execute(complete).fetchone():  # another process may have been faster
+        older = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'messages'").fetchone()
+        for statement in (f"{OLDER if older else ''}{SCHEMA}{VIEW}").split(";\n"):
+            if statement.strip():
+                connection.execute(statement)
+    connection.execute("COMMIT")
 
 
 def _end(connection: Connection) -> int:
@@ -207,6 +228,18 @@ def _packed(state_hash: str | None) -> bytes | str | None:
     except ValueError:
         return state_hash
     return packed if packed.hex() == state_hash else state_hash
+
+
+def _trace_ids(connection: Connection, traceparents: pa.StringArray) -> list[int | None]:
+    """A number for each trace context, stored now: those of one load are one, and one command has seldom many events,
+    so none is looked for among the former.
+    """
+    distinct = traceparents.dictionary_encode()
+    ids = [
+        connection.execute("INSERT INTO traces (traceparent) VALUES (?)", (text,)).lastrowid
+        for text in distinct.dictionary.to_pylist()
+    ]
+    return [None if index is None else ids[index] for index in distinct.indices.to_pylist()]
 
 
 def _attributes_id(connection: Connection, combination: tuple[str, ...]) -> int:

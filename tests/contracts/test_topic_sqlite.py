@@ -27,8 +27,8 @@ class TestSqliteTopic(TopicContract):
 def test_plain_sql_reads_what_the_port_reads(topic: SqliteTopic, tmp_path: Path) -> None:
     producer = topic.producer("relay/harbour")
     producer.claim(1)
-    producer.publish(batch(1, 4, ce_statehash="text"), after=0, position=4, epoch=1)
-    producer.publish(batch(5, 9), after=4, position=9, epoch=1)
+    producer.publish(batch(1, 4, ce_statehash="text"), after=0, position=4, history=None, epoch=1)
+    producer.publish(batch(5, 9), after=4, position=9, history=None, epoch=1)
 
     connection = sqlite3.connect(tmp_path / "home" / "topic.sqlite")
     connection.row_factory = sqlite3.Row
@@ -44,14 +44,14 @@ def test_plain_sql_reads_what_the_port_reads(topic: SqliteTopic, tmp_path: Path)
 def test_a_deleted_file_is_noticed_and_begun_anew(topic: SqliteTopic, tmp_path: Path) -> None:
     producer = topic.producer("relay/harbour")
     producer.claim(4)
-    producer.publish(batch(1, 9), after=0, position=9, epoch=4)
+    producer.publish(batch(1, 9), after=0, position=9, history=None, epoch=4)
     (tmp_path / "home" / "topic.sqlite").unlink()  # its write-ahead log stays, as after `rm`
 
     assert (producer.position(), producer.epoch(), topic.end()) == (0, 0, 0)
     with pytest.raises(Fenced):
-        producer.publish(batch(10, 11), after=9, position=11, epoch=4)
+        producer.publish(batch(10, 11), after=9, position=11, history=None, epoch=4)
     producer.claim(5)
-    producer.publish(batch(1, 2), after=0, position=2, epoch=5)
+    producer.publish(batch(1, 2), after=0, position=2, history=None, epoch=5)
     assert topic.read()["ce_position"].to_pylist() == [1, 2]
 
 
@@ -70,5 +70,5 @@ def test_a_fault_in_the_middle_of_a_batch_leaves_nothing_of_it(topic: SqliteTopi
     )
 
     with pytest.raises(sqlite3.IntegrityError, match="ce_id"):
-        producer.publish(broken, after=0, position=3, epoch=1)
+        producer.publish(broken, after=0, position=3, history=None, epoch=1)
     assert (topic.end(), producer.position()) == (0, 0)

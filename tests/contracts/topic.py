@@ -25,6 +25,7 @@ def batch(first: int, last: int, **changed: object) -> pa.RecordBatch:
             "ce_schemaversion": "1",
             "ce_sequence": (position + 2) // 3,
             "ce_statehash": f"{position:064x}",
+            "ce_traceparent": None if position % 2 else f"00-{7:032x}-{position:016x}-01",
             "data": f'{{"state":{{"n":{position}}}}}',
             **changed,
         }
@@ -45,8 +46,8 @@ class TopicContract:
     def test_messages_come_back_complete_and_in_order(self, topic: Topic) -> None:
         producer = topic.producer("relay/harbour")
         producer.claim(1)
-        producer.publish(batch(1, 2), after=0, position=2, epoch=1)
-        producer.publish(batch(3, 3, ce_type="ObjectDeleted"), after=2, position=3, epoch=1)
+        producer.publish(batch(1, 2), after=0, position=2, history=None, epoch=1)
+        producer.publish(batch(3, 3, ce_type="ObjectDeleted"), after=2, position=3, history=None, epoch=1)
 
         rows = topic.read().to_pylist()
         assert [row["offset"] for row in rows] == [0, 1, 2]
@@ -67,6 +68,7 @@ class TopicContract:
             "ce_schemaversion": "1",
             "ce_sequence": 1,
             "ce_statehash": "0" * 63 + "3",
+            "ce_traceparent": None,
             "data": '{"state":{"n":3}}',
         }
         assert [row["ce_type"] for row in rows] == ["ObjectCreated", "ObjectCreated", "ObjectDeleted"]
@@ -75,7 +77,7 @@ class TopicContract:
     def test_reading_goes_on_from_an_offset(self, topic: Topic) -> None:
         producer = topic.producer("relay/harbour")
         producer.claim(1)
-        producer.publish(batch(1, 10), after=0, position=10, epoch=1)
+        producer.publish(batch(1, 10), after=0, position=10, history=None, epoch=1)
 
         assert topic.read(4, 3)["offset"].to_pylist() == [4, 5, 6]
         assert topic.read(8, 100)["ce_position"].to_pylist() == [9, 10]
@@ -85,7 +87,7 @@ class TopicContract:
     def test_a_state_hash_of_any_text_comes_back_as_it_was(self, topic: Topic, state_hash: str | None) -> None:
         producer = topic.producer("relay/harbour")
         producer.claim(1)
-        producer.publish(batch(1, 1, ce_statehash=state_hash), after=0, position=1, epoch=1)
+        producer.publish(batch(1, 1, ce_statehash=state_hash), after=0, position=1, history=None, epoch=1)
 
         assert topic.read()["ce_statehash"].to_pylist() == [state_hash]
 
@@ -93,7 +95,7 @@ class TopicContract:
     def test_keys_and_data_of_any_text_come_back_as_they_were(self, topic: Topic, text: str) -> None:
         producer = topic.producer("relay/harbour")
         producer.claim(1)
-        producer.publish(batch(1, 1, key=text, data=text), after=0, position=1, epoch=1)
+        producer.publish(batch(1, 1, key=text, data=text), after=0, position=1, history=None, epoch=1)
 
         assert topic.read().select(["key", "data"]).to_pylist() == [{"key": text, "data": text}]
 
@@ -101,7 +103,7 @@ class TopicContract:
         moment = datetime(1969, 7, 20, 20, 17, 39, 999_999, tzinfo=UTC)
         producer = topic.producer("relay/harbour")
         producer.claim(1)
-        producer.publish(batch(1, 1, ce_time=moment), after=0, position=1, epoch=1)
+        producer.publish(batch(1, 1, ce_time=moment), after=0, position=1, history=None, epoch=1)
 
         assert topic.read()["ce_time"].to_pylist() == [moment]
 
@@ -109,7 +111,7 @@ class TopicContract:
         before = datetime.now(UTC)
         first = topic.producer("relay/harbour")
         first.claim(7)
-        first.publish(batch(1, 4), after=0, position=4, epoch=7)
+        first.publish(batch(1, 4), after=0, position=4, history=None, epoch=7)
 
         again = topic.producer("relay/harbour")
         assert (again.position(), again.epoch()) == (4, 7)
@@ -123,7 +125,7 @@ class TopicContract:
         new.claim(2)
 
         with pytest.raises(Fenced) as fenced:
-            old.publish(batch(1, 2), after=0, position=2, epoch=1)
+            old.publish(batch(1, 2), after=0, position=2, history=None, epoch=1)
         assert (fenced.value.mine, fenced.value.held) == (1, 2)
         assert (topic.end(), old.position()) == (0, 0)
 
@@ -138,25 +140,25 @@ class TopicContract:
 
     def test_nothing_is_published_without_a_claim(self, topic: Topic) -> None:
         with pytest.raises(Fenced):
-            topic.producer("relay/harbour").publish(batch(1, 1), after=0, position=1, epoch=0)
+            topic.producer("relay/harbour").publish(batch(1, 1), after=0, position=1, history=None, epoch=0)
         assert topic.end() == 0
 
     def test_the_same_batch_again_is_refused_as_a_whole(self, topic: Topic) -> None:
         producer = topic.producer("relay/harbour")
         producer.claim(1)
-        producer.publish(batch(1, 3), after=0, position=3, epoch=1)
+        producer.publish(batch(1, 3), after=0, position=3, history=None, epoch=1)
 
         with pytest.raises(Fenced):
-            producer.publish(batch(1, 5), after=0, position=5, epoch=1)
+            producer.publish(batch(1, 5), after=0, position=5, history=None, epoch=1)
         assert (topic.end(), producer.position()) == (3, 3)
 
     def test_producers_of_two_domains_share_the_topic(self, topic: Topic) -> None:
         harbour, fields = topic.producer("relay/harbour"), topic.producer("relay/fields")
         harbour.claim(3)
         fields.claim(1)
-        harbour.publish(batch(1, 2), after=0, position=2, epoch=3)
-        fields.publish(batch(1, 1, ce_domain="fields"), after=0, position=1, epoch=1)
-        harbour.publish(batch(3, 3), after=2, position=3, epoch=3)
+        harbour.publish(batch(1, 2), after=0, position=2, history=None, epoch=3)
+        fields.publish(batch(1, 1, ce_domain="fields"), after=0, position=1, history=None, epoch=1)
+        harbour.publish(batch(3, 3), after=2, position=3, history=None, epoch=3)
 
         rows = topic.read()
         assert rows["ce_domain"].to_pylist() == ["harbour", "harbour", "fields", "harbour"]

@@ -87,6 +87,7 @@ def test_each_message_carries_its_event(tmp_path: Path, topic: SqliteTopic, regi
         "ce_schemaversion": "1",
         "ce_sequence": 2,
         "ce_statehash": sha('{"properties":{"v":"b"}}'),
+        "ce_traceparent": None,
         "data": '{"state":{"properties":{"v":"b"}}}',
     }
 

@@ -14,7 +14,8 @@ from sqlite3 import Connection
 
 import pyarrow as pa
 
-from ontology_assets.followers.follow import Timing, catch_up, follow
+from ontology_assets.followers.follow import catch_up, follow
+from ontology_assets.followers.progress import Timing
 from ontology_assets.followers.relay import Relay
 from ontology_assets.followers.signals import StopOnSignal
 from resources.lean_arrow import keep_pandas_out
@@ -29,15 +30,15 @@ class PausingProducer(SqliteProducer):
     pause_at = -1
     fenced = True
 
-    def publish(self, messages: pa.RecordBatch, *, after: int, position: int, epoch: int) -> None:
+    def publish(self, messages: pa.RecordBatch, *, after: int, position: int, history: str | None, epoch: int) -> None:
         if position >= self.pause_at >= 0:
             PausingProducer.pause_at = -1
             os.kill(os.getpid(), signal.SIGSTOP)
-        super().publish(messages, after=after, position=position, epoch=epoch)
+        super().publish(messages, after=after, position=position, history=history, epoch=epoch)
 
-    def _advance(self, connection: Connection, after: int, position: int, epoch: int) -> None:
+    def _advance(self, connection: Connection, after: int, position: int, history: str | None, epoch: int) -> None:
         if self.fenced:
-            super()._advance(connection, after, position, epoch)
+            super()._advance(connection, after, position, history, epoch)
         else:  # the control: what a relay without a fence does
             connection.execute("UPDATE producers SET position = ? WHERE name = ?", (position, self._name))
 

@@ -97,7 +97,7 @@ _HEADS = "ontology_assets.events.heads:Heads."
 _CHAIN = "ontology_assets.events.chain:Chain."
 _GROUP = "ontology_assets.events.group:"
 _READER = "ontology_assets.events.reading:Reader."
-_WORK = "ontology_assets.followers.follow:_Work."
+_WORK = "ontology_assets.followers.work:Work."
 _RELAY = "ontology_assets.followers.relay:Relay."
 _PRODUCER = "resources.topic.sqlite:SqliteProducer."
 _SINK = "ontology_assets.projections.sinks:ProjectionSink."
@@ -211,13 +211,13 @@ if taken:""",
     # Heads and ids
     Mutant(
         "heads: position and content in two transactions",
-        _HEADS + "_fold_rest",
+        _HEADS + "_fold_records",
         "self._write_end(at)",
         'self._db.execute("COMMIT")\nself._db.execute("BEGIN IMMEDIATE")\nself._write_end(at)',
     ),
     Mutant(
         "the id index forgets",
-        "ontology_assets.events.heads_schema:Fold._inline",
+        "ontology_assets.events.heads_fold:Fold._inline",
         "INSERT OR IGNORE INTO event_ids VALUES (?,?,?,?,?,?)",
         "INSERT OR IGNORE INTO event_ids SELECT ?,?,?,?,?,? WHERE 0",
     ),
@@ -377,9 +377,9 @@ except OSError as error:
     Mutant(
         "a lost publish is only counted",
         _RELAY + "apply",
-        "self._producer.publish(messages(new), after=position, position=last, epoch=epoch)",
+        "self._producer.publish(messages(new), after=position, position=last, history=history, epoch=epoch)",
         """try:
-    self._producer.publish(messages(new), after=position, position=last, epoch=epoch)
+    self._producer.publish(messages(new), after=position, position=last, history=history, epoch=epoch)
 except __import__("sqlite3").Error:
     pass""",
     ),

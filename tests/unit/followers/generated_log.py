@@ -11,6 +11,8 @@ from typing import Any
 
 import pyarrow as pa
 
+from ontology_assets.events.envelope import HISTORY
+
 AGGREGATES = 11
 START = datetime(2013, 1, 1, 5, 15, 0, 250_000, tzinfo=UTC)
 
@@ -18,7 +20,6 @@ START = datetime(2013, 1, 1, 5, 15, 0, 250_000, tzinfo=UTC)
 @dataclass(frozen=True)
 class End:
     position: int
-    log_id: str
 
 
 @dataclass
@@ -28,12 +29,18 @@ class GeneratedLog:
     log_id: str = "log 1"
 
     def end(self) -> End:
-        return End(int(self.last.read_text() or 0) if isinstance(self.last, Path) else self.last, self.log_id)
+        return End(int(self.last.read_text() or 0) if isinstance(self.last, Path) else self.last)
+
+    def holds(self, history: str) -> bool:
+        position, _, log_id = history.partition("/")
+        return log_id == self.log_id and int(position) <= self.end().position
 
     def events(self, after_position: int = 0, batch_rows: int = 10_000) -> Iterator[pa.RecordBatch]:
         end = self.end().position
         for first in range(after_position + 1, end + 1, batch_rows):
-            yield batch(first, min(first + batch_rows - 1, end), self.domain)
+            last = min(first + batch_rows - 1, end)
+            rows = batch(first, last, self.domain)
+            yield rows.replace_schema_metadata({HISTORY: f"{last}/{self.log_id}".encode()})
 
 
 def batch(first: int, last: int, domain: str = "harbour") -> pa.RecordBatch:

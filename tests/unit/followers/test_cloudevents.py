@@ -21,6 +21,7 @@ def test_each_attribute_comes_from_its_field() -> None:
         "ce_schemaversion": "1",
         "ce_sequence": 2,
         "ce_statehash": event(13)["state_hash"],
+        "ce_traceparent": None,
         "data": '{"state":{"properties":{"n":13}}}',
     }
 

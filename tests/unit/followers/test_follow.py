@@ -9,18 +9,10 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from ontology_assets.followers.follow import (
-    Ended,
-    EventsMissing,
-    FollowerStalled,
-    ForeignSink,
-    Progress,
-    StopReason,
-    Timing,
-    catch_up,
-    follow,
-)
+from ontology_assets.followers.errors import AnotherHistory, EventsMissing, FollowerStalled
+from ontology_assets.followers.follow import catch_up, follow
 from ontology_assets.followers.lease import HeldLease
+from ontology_assets.followers.progress import Ended, Progress, StopReason, Timing
 from ontology_assets.followers.relay import Relay
 from ontology_assets.followers.status import status
 from resources.fencing import Fenced
@@ -171,7 +163,7 @@ def test_it_says_who_is_in_the_way_of_a_holder_that_renews_and_does_nothing(
 def test_a_topic_that_is_ahead_of_the_log_is_refused(topic: SqliteTopic, registry: SqliteRegistry) -> None:
     catch_up(GeneratedLog(50), Relay(topic, "harbour"), registry, owner="test")
 
-    with pytest.raises(ForeignSink, match="stands at event 50 of another log; this one of harbour ends at 49"):
+    with pytest.raises(AnotherHistory, match="topic stands at event 50; the log of harbour ends at event 49"):
         catch_up(GeneratedLog(49), Relay(topic, "harbour"), registry, owner="test")
 
 
@@ -182,9 +174,9 @@ def test_a_topic_of_another_log_is_refused_also_if_it_is_not_ahead(
     other = GeneratedLog(50, log_id="log 2")
 
     for _ in range(2):
-        with pytest.raises(ForeignSink, match="Delete the file of topic"):
+        with pytest.raises(AnotherHistory, match="`spice projection rebuild topic`"):
             catch_up(other, Relay(topic, "harbour"), registry, owner="test")
-    with pytest.raises(ForeignSink):
+    with pytest.raises(AnotherHistory):
         follow(replace(other, last=60), Relay(topic, "harbour"), registry, owner="test", until=time.monotonic() + LONG)
     (tmp_path / "topic.sqlite").unlink()
     assert catch_up(other, Relay(topic, "harbour"), registry, owner="test").events == 50
