@@ -85,6 +85,7 @@ class Inside:
 
     def close(self) -> None:
         self._runner.run(asyncio.sleep(0))
+        self.app.state.commands.close()
         self.app.state.serving.close()
         self._runner.close()
 

@@ -54,6 +54,11 @@ def names_of(request: Request) -> list[str]:
     return [_text(part) for part in raw_parts(request)]
 
 
+def text_of(request: Request) -> str:
+    """All of an address below `/v1/<what>/` as one text."""
+    return _text(raw_parts(request, 1)[0])
+
+
 def raw_parts(request: Request, most: int = -1) -> list[str]:
     """The parts below `/v1/<what>/` as they were sent; the last one keeps the rest."""
     raw = request.scope.get("raw_path") or quote(request.scope["path"]).encode()

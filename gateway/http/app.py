@@ -1,5 +1,6 @@
 """The gateway as an application: `create_app(home, domains)`. Wiring only."""
 
+import asyncio
 import hashlib
 import importlib.util
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -13,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from gateway.http import addresses
+from gateway.http.commands import CommandRoutes
 from gateway.http.definitions import DefinitionSource
 from gateway.http.docs_page import POLICY, docs_page
 from gateway.http.documents import JSON, is_known
@@ -46,10 +48,12 @@ def create_app(
     they change; `domains` hold as long as what is there is broken.
     """
     serving = Serving(home, domains, limits or Limits(), source)
+    commands = CommandRoutes(serving)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
+        await asyncio.to_thread(commands.close)
         serving.close()
 
     # The document and its page are our own: made from the definitions, and readable without the network.
@@ -62,7 +66,7 @@ def create_app(
         telemetry=NO_TELEMETRY,
         lifespan=lifespan,
     )
-    app.state.serving = serving
+    app.state.serving, app.state.commands = serving, commands
     answer_with_problems(app)
     addresses.register()
     objects, questions = ObjectRoutes(serving), QuestionRoutes(serving)
@@ -73,12 +77,18 @@ def create_app(
         "/v1/types": TypeRoutes(serving).types,
         "/v1/lineage/{type}": lineage,
         "/v1/lineage/{type}/{property:id}": lineage,
+        "/v1/commands/{id:id}": commands.status,
         "/v1/health": HealthRoutes(serving).health,
         **_about(serving),
     }
     for path, endpoint in reading.items():
         app.add_api_route(path, endpoint, methods=["GET", "HEAD"], response_model=None)
-    for path, endpoint in {"/v1/search": questions.search, "/v1/graph-queries": questions.graph}.items():
+    posted = {
+        "/v1/search": questions.search,
+        "/v1/graph-queries": questions.graph,
+        "/v1/commands": commands.submit,
+    }
+    for path, endpoint in posted.items():
         app.add_api_route(path, endpoint, methods=["POST"], response_model=None)
     app.openapi = lambda: openapi_document(serving.now.domains, serving.limits, {})  # type: ignore[method-assign]
     _add_explorer(app)

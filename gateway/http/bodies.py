@@ -73,7 +73,7 @@ async def _body(request: Request, limits: Limits) -> bytearray:
 def _too_large(limits: Limits) -> RequestRefused:
     return RequestRefused(
         "Body too large",
-        "the body is larger than a question may be; ask in several",
+        "the body is larger than one may be; send several",
         where="body",
         allowed=[f"up to {limits.body_bytes:,} bytes"],
         status=413,

@@ -39,6 +39,7 @@ class Limits:
     quick_seconds: float = 0.005
     query_seconds: float = 10.0
     body_seconds: float = 10.0
+    commit_seconds: float = 10.0
 
 
 @dataclass(frozen=True, eq=False)

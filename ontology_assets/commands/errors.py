@@ -1,6 +1,7 @@
 """Why a command is refused. A refused command wrote nothing, and its id may be used again."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from resources.errors import SpiceError
 
@@ -54,10 +55,69 @@ class NoSuchObject(SpiceError):
         )
 
 
-class NotInTime(SpiceError):
-    """What was waited for did not come in time; it may still come."""
+class NoSuchCommand(SpiceError):
+    """No log has a command of this id."""
 
-    kind = "spice:not-in-time"
+    kind = "spice:not-found"
 
-    def __init__(self, detail: str, *, where: str) -> None:
-        super().__init__("Not in time", detail, where=where, status=408)
+    def __init__(self, command_id: str) -> None:
+        super().__init__(
+            "Not found",
+            f"no log has a command {command_id}: it was never sent, was refused, or is being committed just now. "
+            "Sent again with the same id it is done once.",
+            where="command_id",
+            status=404,
+        )
+
+
+class NotBegun(SpiceError):
+    """The command waited for its turn, was taken back, and nobody will ever do it."""
+
+    kind = "spice:not-begun"
+
+    def __init__(self, command_id: str, seconds: float) -> None:
+        super().__init__(
+            "Not begun",
+            f"the log took no new command for {seconds:g} s; command {command_id} is given up, nothing was written",
+            where=command_id,
+            status=503,
+        )
+
+
+class NotSettled(SpiceError):
+    """A command of which nobody knows yet whether it is in the log."""
+
+    kind = "spice:outcome-unknown"
+
+    def __init__(self, command_id: str, seconds: float) -> None:
+        super().__init__(
+            "Outcome unknown",
+            f"after {seconds:g} s it is not known whether command {command_id} is in the log. It settles by itself; "
+            "the same command asked again, with the same id, is answered and never done twice",
+            where=command_id,
+            status=408,
+        )
+
+
+class NotVisible(SpiceError):
+    """A command that is done, and read models that don't show it: not yet (408), or until they are repaired (503).
+
+    `receipt`: the command's, as a document; `why`: by read model.
+    """
+
+    kind = "spice:not-visible"
+
+    def __init__(self, receipt: Mapping[str, Any], why: Mapping[str, str], *, late: float | None = None) -> None:
+        """`late`: after so many seconds; None where waiting is no use."""
+        self.receipt = dict(receipt)
+        after = "and waiting is no use" if late is None else f"after {late:g} s"
+        super().__init__(
+            "Done, not visible" if late is None else "Done, not visible yet",
+            f"command {receipt['command_id']} is in the log at position {receipt['position']} and stays there; "
+            f"{after}: {'; '.join(f'{name} {reason}' for name, reason in why.items())}",
+            where=", ".join(why),
+            status=503 if late is None else 408,
+        )
+
+    def problem(self) -> dict[str, Any]:
+        return {**super().problem(), "committed": self.receipt}

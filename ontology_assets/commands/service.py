@@ -3,8 +3,8 @@
 Safe for any number of threads and asyncio clients. Nothing here knows HTTP; every error carries its status.
 """
 
-import time
-from collections.abc import Callable, Mapping, Sequence
+import asyncio
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotYet
 from dataclasses import dataclass
@@ -12,139 +12,116 @@ from typing import Any
 
 from ontology_assets.commands.command import Command, read_command
 from ontology_assets.commands.deciding import CheckedCommand, checked
-from ontology_assets.commands.errors import CommandRefused, NotInTime, OwnedByFiles
+from ontology_assets.commands.errors import CommandRefused, NotBegun, OwnedByFiles
+from ontology_assets.commands.receipt import Receipt
 from ontology_assets.events.committer import GroupCommitter
-from ontology_assets.events.group import Answer, Group
+from ontology_assets.events.group import Answer, Group, Outcome, Request
 from ontology_assets.events.heads import Heads
 from ontology_assets.events.log import EventLog
 from ontology_assets.model.definitions import Domain
 
 ALLOWED = "allowed"
-_LOOK_S = 0.01
 
 
 @dataclass(frozen=True)
 class CommandDomain:
-    """A domain that takes commands. `file`: the definition file it belongs to, None for a domain of the API."""
+    """A domain that takes commands. `heads` is called once, by the thread that commits, when the first one comes."""
 
     domain: Domain
     log: EventLog
-    heads: Heads
-    file: str | None
-
-
-@dataclass(frozen=True)
-class Receipt:
-    """A command's answer. `status` "done": durable in the log at `position`, `sequence` known where it was done now.
-
-    "unknown": it is being committed, or not; it settles by itself, and the same command asked again is answered.
-    """
-
-    command_id: str
-    status: str
-    domain: str
-    type: str
-    id: str
-    position: int | None = None
-    sequence: int | None = None
-    already: bool = False
-
-    def document(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if value is not None}
+    heads: Callable[[], Heads]
 
 
 class CommandService:
     """One committer a domain, each with a thread of its own, started with its first command."""
 
     def __init__(self, domains: Sequence[CommandDomain]) -> None:
-        self._domains = {name: one for one in domains for name in one.domain.object_types}
+        self._domains = {name: one.domain for one in domains for name in one.domain.object_types}
         self._committers = {
-            one.domain.name: GroupCommitter(Group(one.log, one.heads), name=f"commands {one.domain.name}")
-            for one in domains
+            one.domain.name: GroupCommitter(_FirstOpened(one), name=f"commands {one.domain.name}") for one in domains
         }
 
     def check(self, document: Any) -> CheckedCommand:
         """Everything about the command that needs no object. Raises CommandRefused, OwnedByFiles, NotCanonical, ..."""
         command = document if isinstance(document, Command) else read_command(document)
-        owner = self._domains.get(command.type)
-        if owner is None:
+        domain = self._domains.get(command.type)
+        if domain is None:
             raise CommandRefused(f"there is no type {command.type!r}", where="type", allowed=sorted(self._domains))
-        object_type = owner.domain.object_types[command.type]
-        mapping = owner.domain.mappings.get(command.type)
+        object_type = domain.object_types[command.type]
+        mapping = domain.mappings.get(command.type)
         held = mapping is not None
-        if owner.file is not None and (mapping is None or mapping.edits != ALLOWED) and command.kind != "undo":
-            raise OwnedByFiles(command.type, owner.file)
+        if domain.file is not None and (mapping is None or mapping.edits != ALLOWED) and command.kind != "undo":
+            raise OwnedByFiles(command.type, domain.file)
         if not held and command.kind == "undo":
             raise CommandRefused(
                 f"no dataset has objects of {command.type}, so there is nothing to go back to", where="command"
             )
-        return checked(command, object_type, owner.domain.object_types, held=held)
+        return checked(command, object_type, domain.object_types, held=held)
 
-    def submit(self, document: Any) -> "Future[Answer]":
-        """Checked now, answered when durable. asyncio callers await `asyncio.wrap_future(...)`."""
-        return self._submitted(self.check(document))
+    def submit(self, request: CheckedCommand) -> "Future[Answer]":
+        """Answered when durable in the log."""
+        return self._committers[self._domains[request.object_type.name].name].submit(request)
 
     def run(self, document: Any, timeout_s: float | None = None) -> Receipt:
-        """Submit and wait; "unknown" when the time is over first. Raises what the command is refused for."""
+        """Submit and wait; "unknown" when the time is over first. Raises NotBegun and what it is refused for."""
         request = self.check(document)
-        future = self._submitted(request)
+        future = self.submit(request)
         try:
             return self.receipt(request, future.result(timeout_s))
         except NotYet:
-            if future.cancel():  # it was still waiting: nobody will ever do it
-                raise NotInTime(
-                    "the command was not begun in time and is given up; nothing was written",
-                    where=request.command_id,
-                ) from None
-            return self.receipt(request, None)
+            return self._given_up(request, future, timeout_s or 0)
+
+    async def arun(self, document: Any, timeout_s: float) -> Receipt:
+        """The same for asyncio. Whoever is cancelled while waiting knows nothing, as if the reply were lost."""
+        request = self.check(document)
+        future = self.submit(request)
+        waiting = asyncio.wrap_future(future)
+        done, _ = await asyncio.wait([waiting], timeout=timeout_s)
+        if done:
+            return self.receipt(request, waiting.result())
+        waiting.add_done_callback(lambda late: late.cancelled() or late.exception())  # nobody else will look at it
+        return self._given_up(request, future, timeout_s)
 
     def receipt(self, request: CheckedCommand, answer: Answer | None) -> Receipt:
-        """What to tell the sender; no answer (yet) is "unknown"."""
-        domain, name = self._domains[request.object_type.name].domain.name, request.object_type.name
+        """What to tell the sender; no answer (yet) is "unknown". Of one that was there before, `find_command` knows
+        the rest.
+        """
+        name = request.object_type.name
+        asked = Receipt(request.command_id, "unknown", self._domains[name].name, name, request.id)
         if answer is None:
-            return Receipt(request.command_id, "unknown", domain, name, request.id)
-        sequence = answer.events[-1].sequence_number if answer.events else None
-        return Receipt(request.command_id, "done", domain, name, request.id, answer.last, sequence, answer.already)
-
-    def lookup(self, domain: str, command_id: str) -> tuple[int, int] | None:
-        """First and last position of a command that is in the domain's log, or None: exact at the log's end."""
-        one = next((d for d in self._domains.values() if d.domain.name == domain), None)
-        if one is None:
-            raise CommandRefused(f"there is no domain {domain!r}", where="domain", allowed=sorted(self._committers))
-        one.heads.catch_up()
-        found = one.heads.known_commands([command_id]).get(command_id)
-        return None if found is None else (found.first, found.last)
+            return asked
+        made = answer.events[-1] if answer.events else None
+        return Receipt(
+            *(asked.command_id, "done", asked.domain, name, request.id),
+            event_type=None if made is None else made.event_type,
+            position=answer.last,
+            sequence=None if made is None else made.sequence_number,
+            recorded_at=answer.recorded_at,
+            already=answer.already,
+        )
 
     def close(self) -> None:
         """Commit what waits and end the threads."""
         for committer in self._committers.values():
             committer.close()
 
-    def _submitted(self, request: CheckedCommand) -> "Future[Answer]":
-        return self._committers[self._domains[request.object_type.name].domain.name].submit(request)
+    def _given_up(self, request: CheckedCommand, future: "Future[Answer]", seconds: float) -> Receipt:
+        if future.cancel():  # it was still waiting: nobody will ever do it
+            raise NotBegun(request.command_id, seconds)
+        return self.receipt(request, future.result() if future.done() else None)
 
 
-def wait_for(
-    position: int,
-    position_of: Mapping[str, Callable[[], int]],
-    timeout_s: float,
-    *,
-    sleep: Callable[[float], None] = time.sleep,
-    timer: Callable[[], float] = time.monotonic,
-) -> dict[str, int]:
-    """Wait until each reader (by name: a projection, the topic) stands at `position` or later; where they stand.
+class _FirstOpened:
+    """The group of a domain, opened by its first commit: heads may have a year to fold."""
 
-    Raises NotInTime (408) with who is behind.
-    """
-    until = timer() + timeout_s
-    while True:
-        found = {name: read() for name, read in position_of.items()}
-        behind = [f"{name} is at {at}" for name, at in found.items() if at < position]
-        if not behind:
-            return found
-        if timer() >= until:
-            raise NotInTime(
-                f"after {timeout_s:g} s {', '.join(behind)}, not at {position}; the events are safe in the log",
-                where=", ".join(name for name, at in found.items() if at < position),
-            )
-        sleep(_LOOK_S)
+    def __init__(self, domain: CommandDomain) -> None:
+        self._domain = domain
+        self._group: Group | None = None
+
+    def commit(self, requests: Sequence[Request]) -> list[Outcome]:
+        if self._group is None:
+            self._group = Group(self._domain.log, self._domain.heads())
+        return self._group.commit(requests)
+
+    def work_off(self) -> bool:
+        return self._group is not None and self._group.work_off()

@@ -125,4 +125,6 @@ class Domain(Definition):
     pipelines: dict[Name, Pipeline] = Field(default_factory=dict)
     locked_types: dict[str, dict[str, str]] = Field(default_factory=dict)
     """Inferred types by dataset and column (`types.lock`); empty where nothing was inferred yet."""
+    file: str | None = Field(default=None, exclude=True)
+    """The file it stands in, as messages name it; no part of what the domain is. None: it belongs to no file."""
     description: str | None = None

@@ -93,6 +93,7 @@ def load_domain(path: Path) -> Domain:
         timezone=file.timezone,
         description=file.description,
         locked_types={name: dict(columns) for name, columns in locked.items()},
+        file=source.name,
         **parts,
     )
 

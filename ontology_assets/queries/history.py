@@ -37,13 +37,12 @@ def event_documents(events: pa.Table | pa.RecordBatch) -> Iterator[Document]:
     for row in events.select(list(ENVELOPE)).to_pylist():
         document: Document = dict(row)
         for name in ("occurred_at", "recorded_at"):
-            document[name] = _text(document[name])
+            document[name] = None if document[name] is None else utc_text(document[name])
         for name in ("data", "metadata"):
             document[name] = None if document[name] is None else orjson.loads(document[name])
         yield document
 
 
-def _text(moment: datetime | None) -> str | None:
-    return (
-        None if moment is None else moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
-    )
+def utc_text(moment: datetime) -> str:
+    """As times stand in documents: UTC with six decimals and Z."""
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"

@@ -9,7 +9,15 @@ from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 
-from resources.read_model.base import BucketDigest, NothingYet, NotReady, SearchModel, Snapshot, StoredState
+from resources.read_model.base import (
+    BucketDigest,
+    NothingYet,
+    NotReady,
+    ParkedObject,
+    SearchModel,
+    Snapshot,
+    StoredState,
+)
 from resources.read_model.connection import ReadPool
 from resources.read_model.query import Condition, DomainLayout, Row, Selection, TypeLayout
 from resources.read_model.sqlite_filters import (
@@ -181,6 +189,13 @@ class SqliteSnapshot(Snapshot):
 
     def ready_for_words(self, type_layout: TypeLayout) -> bool:
         return type_layout.name in self._settled
+
+    def parked(self, type_name: str, object_id: str) -> ParkedObject | None:
+        row = self._connection.execute(
+            "SELECT type, id, bucket, position, reason, waiting FROM parked WHERE domain = ? AND type = ? AND id = ?",
+            (self._domain, type_name, object_id),
+        ).fetchone()
+        return None if row is None else ParkedObject(*row)
 
     def digest(self) -> dict[int, BucketDigest]:
         return read_digest(self._connection, self._domain)

@@ -157,7 +157,7 @@ def clients(root: Path) -> None:
     )
     domain = Domain(name=DOMAIN, datasets={}, object_types={"Ship": ship}, mappings={})
     with fresh(root, "clients") as (log, heads):
-        service = CommandService([CommandDomain(domain, log, heads, None)])
+        service = CommandService([CommandDomain(domain, log, lambda: heads)])
         made = iter(range(10_000_000))
 
         async def work(many: int, each: int) -> None:
@@ -169,7 +169,7 @@ def clients(root: Path) -> None:
                         command |= {"command": "create", "properties": {"n": key, "v": "x"}}
                     else:
                         command |= {"command": "update", "id": str(key), "properties": {"v": f"{k} {i}"}}
-                    await asyncio.wrap_future(service.submit(command))
+                    await asyncio.wrap_future(service.submit(service.check(command)))
 
             await asyncio.gather(*(client(k) for k in range(many)))
 

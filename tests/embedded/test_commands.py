@@ -4,6 +4,7 @@ import asyncio
 import json
 import threading
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,17 @@ import pytest
 
 from ontology_assets.canonical import NotCanonical
 from ontology_assets.commands.command import read_command
-from ontology_assets.commands.errors import CommandRefused, NoSuchObject, NotInTime, ObjectExists, OwnedByFiles
-from ontology_assets.commands.service import CommandDomain, CommandService, Receipt, wait_for
+from ontology_assets.commands.errors import (
+    CommandRefused,
+    NoSuchCommand,
+    NoSuchObject,
+    NotBegun,
+    ObjectExists,
+    OwnedByFiles,
+)
+from ontology_assets.commands.receipt import Receipt, find_command
+from ontology_assets.commands.service import CommandDomain, CommandService
+from ontology_assets.commands.visibility import behind
 from ontology_assets.events.errors import CommandIdReused, SequenceConflict
 from ontology_assets.events.heads import Heads
 from ontology_assets.events.log import EventLog
@@ -27,8 +37,8 @@ GENT = "Gent/2013-01-01"
 FILE = "defs/harbour/domain.yaml"
 
 
-def domain(mappings: dict[str, Mapping]) -> Domain:
-    return Domain(name="harbour", datasets={}, object_types={"Ship": SHIP, "Call": CALL}, mappings=mappings)
+def domain(mappings: dict[str, Mapping], file: str | None = None) -> Domain:
+    return Domain(name="harbour", datasets={}, object_types={"Ship": SHIP, "Call": CALL}, mappings=mappings, file=file)
 
 
 def loaded(edits: str) -> dict[str, Mapping]:
@@ -37,7 +47,7 @@ def loaded(edits: str) -> dict[str, Mapping]:
 
 def opened(folder: Path, mappings: dict[str, Mapping], file: str | None, objects: Any = None) -> CommandService:
     log = EventLog(objects or LocalObjectStore(folder / "objects"), "harbour", sleep=lambda _: None)
-    return CommandService([CommandDomain(domain(mappings), log, Heads(folder / "own.sqlite", log), file)])
+    return CommandService([CommandDomain(domain(mappings, file), log, lambda: Heads(folder / "own.sqlite", log))])
 
 
 @pytest.fixture
@@ -76,9 +86,11 @@ def properties(folder: Path, kind: str = "Ship", key: str = "7") -> dict[str, An
 
 def test_create_update_delete_are_one_event_each_with_their_ids(api: CommandService, tmp_path: Path) -> None:
     made = create(api)
-    assert made.document() == {
+    told = made.document()
+    assert told.pop("recorded_at").endswith("Z")
+    assert told == {
         "command_id": "c1", "status": "done", "domain": "harbour", "type": "Ship", "id": "7",
-        "position": 1, "sequence": 1, "already": False,
+        "event_type": "ObjectCreated", "position": 1, "sequence": 1, "already": False,
     }  # fmt: skip
     api.run(ship("c2", "update", id="7", properties={"name": "Bea"}, actor="me", correlation_id="k"))
     gone = api.run(ship("c3", "delete", id="7", expected_seq=2))
@@ -132,22 +144,21 @@ def test_a_repeated_command_is_answered_from_another_process_and_after_somebody_
     create(api)
     first = api.run(ship("c2", "update", id="7", properties={"name": "Bea"}))
     api.run(ship("c3", "update", id="7", properties={"name": "Cleo"}))
-    other = CommandService(
-        [
-            CommandDomain(
-                domain({}),
-                log := EventLog(LocalObjectStore(tmp_path / "objects"), "harbour"),
-                Heads(tmp_path / "another.sqlite", log),
-                None,
-            )
-        ]
-    )
+    log = EventLog(LocalObjectStore(tmp_path / "objects"), "harbour")
+    heads = Heads(tmp_path / "another.sqlite", log)
+    other = CommandService([CommandDomain(domain({}), log, lambda: heads)])
     for service in (api, other):
         again = service.run(ship("c2", "update", id="7", properties={"name": "Bea"}))
         assert (again.already, again.position) == (True, first.position)
-    assert other.lookup("harbour", "c2") == (2, 2)
-    assert other.lookup("harbour", "c9") is None
     other.close()
+    found = find_command([(log, heads)], "c2").document()
+    assert found.pop("recorded_at") == first.document()["recorded_at"]
+    assert found == {
+        "command_id": "c2", "status": "done", "domain": "harbour", "type": "Ship", "id": "7",
+        "event_type": "ObjectUpdated", "position": 2, "sequence": 2, "already": True,
+    }  # fmt: skip
+    with pytest.raises(NoSuchCommand):
+        find_command([(log, heads)], "c9")
     assert len(history(tmp_path)) == 3
     assert properties(tmp_path) == {"imo": 7, "name": "Cleo"}
 
@@ -192,7 +203,8 @@ def test_one_command_sent_to_eight_processes_at_once_is_done_once(tmp_path: Path
     services = []
     for i in range(8):
         log = EventLog(LocalObjectStore(tmp_path / "objects"), "harbour")
-        services.append(CommandService([CommandDomain(domain({}), log, Heads(tmp_path / f"{i}.sqlite", log), None)]))
+        heads = partial(Heads, tmp_path / f"{i}.sqlite", log)
+        services.append(CommandService([CommandDomain(domain({}), log, heads)]))
     answers: list[Receipt] = []
     threads = [threading.Thread(target=lambda s=s: answers.append(create(s))) for s in services]
     for thread in threads:
@@ -222,7 +234,7 @@ def test_a_command_whose_outcome_was_unknown_is_done_once(tmp_path: Path, outcom
 def test_who_gives_up_on_an_unknown_outcome_is_told_so_and_it_settles_by_itself(tmp_path: Path) -> None:
     objects = LosingReplies(tmp_path / "objects")
     log = EventLog(objects, "harbour", patience_s=0.05)
-    service = CommandService([CommandDomain(domain({}), log, Heads(tmp_path / "own.sqlite", log), None)])
+    service = CommandService([CommandDomain(domain({}), log, lambda: Heads(tmp_path / "own.sqlite", log))])
     create(service)
     objects.faults = ["nothing"] * 40
     unknown = service.run(ship("c2", "update", id="7", properties={"name": "Bea"}), timeout_s=0.1)
@@ -267,14 +279,14 @@ def test_updates_of_one_object_by_64_clients_are_all_there_in_order(api: Command
     async def clients() -> list[Any]:
         return await asyncio.gather(
             *(
-                asyncio.wrap_future(api.submit(ship(f"u{k}-{i}", "update", id="7", properties={"name": f"{k} {i}"})))
+                api.arun(ship(f"u{k}-{i}", "update", id="7", properties={"name": f"{k} {i}"}), 60)
                 for k in range(64)
                 for i in range(5)
             )
         )
 
     answers = asyncio.run(clients())
-    assert sorted(one.first for one in answers) == list(range(2, 322))
+    assert sorted(one.position for one in answers) == list(range(2, 322))
     assert [row["sequence_number"] for row in history(tmp_path)] == list(range(1, 322))
     log = EventLog(LocalObjectStore(tmp_path / "objects"), "harbour")
     assert verify(log).ok
@@ -284,7 +296,7 @@ def test_updates_of_one_object_by_64_clients_are_all_there_in_order(api: Command
 def test_what_one_command_of_a_group_is_refused_for_is_no_concern_of_the_others(
     api: CommandService, tmp_path: Path
 ) -> None:
-    futures = [api.submit(ship(f"c{i}", properties={"imo": i // 2, "name": "x"})) for i in range(40)]
+    futures = [api.submit(api.check(ship(f"c{i}", properties={"imo": i // 2, "name": "x"}))) for i in range(40)]
     refused = [future.exception() for future in futures]
     assert [isinstance(one, ObjectExists) for one in refused] == [False, True] * 20
 
@@ -362,19 +374,36 @@ def test_a_type_that_files_own_is_409_and_names_the_file(tmp_path: Path, kind: s
 # ------------------------------------------------------------------------------------------------------------- waiting
 
 
-def test_waiting_for_a_position_ends_when_all_are_there_or_says_who_is_behind() -> None:
-    at = {"search": 5, "graph": 3}
-    reads = {name: lambda name=name: at[name] for name in at}
-    times = iter([0.0, 0.5, 1.0, 1.5])
-    with pytest.raises(NotInTime) as caught:
-        wait_for(5, reads, 1.0, sleep=lambda _: None, timer=lambda: next(times))
-    assert (caught.value.status, caught.value.where) == (408, "graph")
-    assert "graph is at 3, not at 5" in caught.value.detail
+def test_a_read_model_that_stands_before_a_position_or_can_not_tell_is_behind() -> None:
+    assert behind({"search": 5, "graph": 6}, 5) == {}
+    assert behind({"search": 5, "graph": 4, "other": "it is being rebuilt"}, 5) == {
+        "graph": "stands at position 4",
+        "other": "can't answer: it is being rebuilt",
+    }
 
-    def caught_up(_: float) -> None:
-        at["graph"] += 1
 
-    assert wait_for(5, reads, 60, sleep=caught_up) == {"search": 5, "graph": 5}
+def test_a_command_that_was_not_begun_in_time_is_given_up_and_says_that_nothing_was_written(tmp_path: Path) -> None:
+    objects = LosingReplies(tmp_path / "objects")
+    log = EventLog(objects, "harbour", patience_s=0.05)
+    service = CommandService([CommandDomain(domain({}), log, lambda: Heads(tmp_path / "own.sqlite", log))])
+    create(service)
+    objects.faults = ["nothing"] * 40
+    assert service.run(ship("c2", "update", id="7", properties={"name": "Bea"}), timeout_s=0.1).status == "unknown"
+
+    async def late() -> None:
+        with pytest.raises(NotBegun) as caught:
+            await service.arun(ship("c3", "update", id="7", properties={"name": "Cleo"}), 0.01)
+        assert (caught.value.status, caught.value.where) == (503, "c3")
+
+    asyncio.run(late())
+    objects.faults = []
+    service.close()
+    assert [row["command_id"] for row in history(tmp_path)] == ["c1", "c2"]
+
+
+def test_the_file_of_a_domain_is_no_part_of_what_it_is() -> None:
+    one, other = domain({}, "a.yaml"), domain({}, "b.yaml")
+    assert one.model_dump_json() == other.model_dump_json()
 
 
 # -------------------------------------------------------------------------------------------------- edits over loads

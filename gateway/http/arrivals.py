@@ -1,0 +1,57 @@
+"""Waiting until the read models show a command. However many wait, the read models are looked at once a moment."""
+
+import asyncio
+from functools import partial
+
+from gateway.http.serving import Asked, Serving
+from ontology_assets.commands.errors import NotVisible
+from ontology_assets.commands.receipt import Receipt
+from ontology_assets.commands.visibility import Models, Standing, behind, parked, standing
+from resources.errors import SpiceError
+
+LOOK_SECONDS = 0.01
+
+
+class Arrivals:
+    """Of one event loop. Whatever goes wrong while waiting is told as NotVisible: the command is done all the same."""
+
+    def __init__(self, serving: Serving) -> None:
+        self._serving = serving
+        self._looks: dict[tuple[Asked, str], asyncio.Task[Standing]] = {}
+
+    async def wait(self, asked: Asked, receipt: Receipt, seconds: float) -> None:
+        """Return when every read model is at the command's position and has not set its object aside."""
+        position = receipt.position
+        assert position is not None  # noqa: S101  it is done
+        clock = asyncio.get_running_loop().time
+        until = clock() + seconds
+        while late := behind(await self._standing(asked, receipt.domain), position):
+            if clock() >= until:
+                raise NotVisible(receipt.document(), late, late=seconds)
+        models = asked.queries.models()
+        try:
+            aside = await self._serving.ask(partial(parked, models, receipt.domain, receipt.type, receipt.id))
+        except SpiceError as fault:
+            raise NotVisible(receipt.document(), _all(models, fault), late=seconds) from fault
+        if aside:
+            raise NotVisible(receipt.document(), aside)
+
+    async def _standing(self, asked: Asked, domain: str) -> Standing:
+        """The next look, which all who wait share."""
+        key = (asked, domain)
+        if key not in self._looks:
+            self._looks[key] = asyncio.create_task(self._look(asked, domain))
+            self._looks[key].add_done_callback(lambda _: self._looks.pop(key))
+        return await asyncio.shield(self._looks[key])
+
+    async def _look(self, asked: Asked, domain: str) -> Standing:
+        await asyncio.sleep(LOOK_SECONDS)
+        models = asked.queries.models()
+        try:
+            return await self._serving.ask(partial(standing, models, domain))
+        except SpiceError as fault:
+            return dict.fromkeys(models, fault.detail)
+
+
+def _all(models: Models, fault: SpiceError) -> dict[str, str]:
+    return dict.fromkeys(models, f"can't answer: {fault.detail}")
