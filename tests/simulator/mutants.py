@@ -297,12 +297,10 @@ except OSError as error:
     Mutant(
         "a tail by wall clock",
         _READER + "events",
-        "self.stream(self._chain.records(start), batch_rows, after_position)",
-        """self.stream(
-    (r for r in self._chain.records(start) if not start or r.recorded_at > self._chain.span(start - 1)[2]),
-    batch_rows,
-    after_position,
-)""",
+        "for record in self._chain.records(start):",
+        """for record in (
+    r for r in self._chain.records(start) if not start or r.recorded_at > self._chain.span(start - 1)[2]
+):""",
     ),
     Mutant(
         "an acknowledged event that no index knows: the end is read from the hint",
