@@ -45,11 +45,11 @@ def lay_trap(point: str) -> None:
     kind, _, name = point.partition(" ")
     append, publish = EventLog.append, LocalWriter._publish
 
-    def trapped_append(self: EventLog, heads: Any, decide: Any) -> Any:
+    def trapped_append(self: EventLog, heads: Any, decide: Any, **more: Any) -> Any:
         mine = asset_of(decide) == name
         if mine and kind == "before":
             kill()
-        commit = append(self, heads, decide)
+        commit = append(self, heads, decide, **more)
         if mine and kind == "after" and commit is not None and not commit.already:
             kill()
         return commit
