@@ -119,6 +119,12 @@ class Chain:
         record = self.read(n) if n >= 0 else None
         return LogEnd.of(record) if record else NOT_BEGUN
 
+    def sync(self) -> None:
+        """Make durable what is seen. A record whose writer died before its sync is read, and a power cut takes it back:
+        nothing may be called done because of it before this.
+        """
+        self.store.sync(f"log/{self.domain}/")
+
     def write_hint(self, n: int) -> None:
         self.store.put(self.hint_key, orjson.dumps({"n": n}))
 

@@ -122,11 +122,13 @@ class EventLog:
             with heads.deciding() as reads:
                 draft = decide(heads)
                 if draft is None or not draft.rows:
+                    self.chain.sync()  # "nothing to do" says of what is there that it is done
                     return None
                 batch = prepare(draft, self.domain)
                 there = already_there(batch, heads, self.domain)
                 if there:
                     self._counter.add(repeated=1)
+                    self.chain.sync()
                     return self._earlier(heads, there)
                 check_expected(draft, heads, self.domain)
                 check_sequences(batch, heads, self.domain)

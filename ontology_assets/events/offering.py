@@ -66,11 +66,14 @@ class Offering:
             return True, ""
         try:
             found = self._chain.read(n)
+            if found is None:
+                return None, cause
+            # The batch id alone would take somebody else's batch of the same id and other content for ours.
+            mine = found.batch == offer.record.batch and found.chain == offer.chain
+            if mine:
+                self._chain.sync()  # seen is not durable: the sync may be what the put failed in
         except LogDamaged:
             raise
         except Exception as error:  # noqa: BLE001 the read may fail for the reason that the put did
             return None, f"{cause}, then {error!r}"
-        if found is None:
-            return None, cause
-        # The batch id alone would take somebody else's batch of the same id and other content for ours.
-        return found.batch == offer.record.batch and found.chain == offer.chain, ""
+        return mine, ""

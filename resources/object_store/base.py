@@ -90,3 +90,11 @@ class ObjectStore(ABC):
     @abstractmethod
     def delete(self, key: str) -> None:
         """Remove the object; nothing happens if there is none."""
+
+    @abstractmethod
+    def sync(self, prefix: str) -> None:
+        """What is seen directly under the prefix is durable from now on, whoever put it; OSError if that can't be had.
+
+        A put that died half-way may have left an object that others see and a power cut takes back. A store whose
+        objects are durable before they are seen has nothing to do.
+        """

@@ -77,6 +77,11 @@ class LocalObjectStore(ObjectStore):
     def delete(self, key: str) -> None:
         self._path(key).unlink(missing_ok=True)
 
+    def sync(self, prefix: str) -> None:
+        folder = self.root / checked_key(prefix.rstrip("/"))
+        if folder.is_dir() and not self._sync_folder(folder):
+            raise OSError(f"{folder}: could not be synced")
+
     def sweep(self, older_than_s: float = 86_400) -> int:
         """Remove temp files that a killed process left behind; returns how many."""
         folder, limit = self.root / _TEMP, time.time() - older_than_s

@@ -40,6 +40,12 @@ class ObjectStoreContract:
             store.open("none")
         store.delete("none")
 
+    def test_a_prefix_with_or_without_objects_can_be_synced(self, store: ObjectStore) -> None:
+        store.sync("log/none/")
+        store.put("log/some/1", b"1")
+        store.sync("log/some/")
+        assert store.get("log/some/1") == b"1"
+
     def test_a_second_put_if_absent_is_refused_and_changes_nothing(self, store: ObjectStore) -> None:
         assert store.put_if_absent("k", b"first") is PutOutcome.DONE
         assert store.put_if_absent("k", b"second") is PutOutcome.EXISTS

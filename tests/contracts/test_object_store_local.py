@@ -47,6 +47,21 @@ def test_an_object_whose_folder_is_not_synced_is_unknown_not_done(tmp_path: Path
         store.put("j", b"1")
 
 
+def test_what_cannot_be_synced_is_told(tmp_path: Path) -> None:
+    LocalObjectStore(tmp_path).put("log/a/1", b"1")
+    with pytest.raises(OSError, match="could not be synced"):
+        Unsyncable(tmp_path).sync("log/a/")
+
+
+def test_syncing_a_prefix_syncs_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = LocalObjectStore(tmp_path)
+    store.put("log/a/1", b"1")
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fsync", lambda descriptor: synced.append(os.fstat(descriptor).st_ino))
+    store.sync("log/a/")
+    assert synced == [(tmp_path / "log" / "a").stat().st_ino]
+
+
 def test_file_and_folder_are_synced_before_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     order: list[str] = []
     fsync, link = os.fsync, os.link

@@ -196,6 +196,11 @@ class Checks:
         if found != wanted or after + len(found) < invoked_at:
             raise Violation("I8 linearizable", f"a tail after {after} gave {len(found)} events of {invoked_at - after}")
 
+    def end(self, position: int, invoked_at: int) -> None:
+        """I8: the end of the log is where it was at some moment between the call and the answer."""
+        if not invoked_at <= position <= self.truth.position:
+            raise Violation("I8 linearizable", f"the end was told to be {position}, it was {invoked_at} when asked")
+
     # Sinks
 
     def on_commit(self, file: str, connection: Any, process: Process) -> None:

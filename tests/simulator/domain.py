@@ -40,6 +40,8 @@ SHELF = ObjectType.model_validate(
 )
 LAYOUT = DomainLayout(DOMAIN, (type_layout(BOX), type_layout(SHELF)))
 TYPES = ("Box", "Shelf")
+AS_READ = -1
+"""`expected` of a command whose client expects what is there when it asks first, or one more."""
 _SPACE = uuid.UUID(int=42)
 
 
@@ -57,6 +59,8 @@ class Command:
     reuses: "Command | None" = None
     rivalled: bool = False
     """Another command has its id."""
+    doubled: bool = False
+    """It was asked in another process at the same time."""
     way: str = "append"
     """"group": by the group commit, "append": by an append of its own."""
     record: int | None = None

@@ -16,6 +16,7 @@ PUT_FAULTS = {
     "put: repeated by the library": "done, a library that repeats requests answers 'exists'",
     "put: late": "the client gives up, the write lands later",
     "put: slow sync": "the object is seen by others before it is synced",
+    "put: not synced": "done, but the folder's sync failed: the store answers 'unknown', a power cut may take it back",
     "put: slow": "takes longer than the client's patience would be for a reply",
 }
 STORE_FAULTS = {
@@ -23,6 +24,7 @@ STORE_FAULTS = {
     "get: fails": "a read gets a reset",
     "data: reply lost": "a data file is written, the client gets a reset",
     "list: stale": "a list lacks objects that were made while it was read",
+    "sync: fails": "what was seen could not be made durable",
 }
 SQL_FAULTS = {
     "sql: reply of commit lost": "committed, the client gets an error",

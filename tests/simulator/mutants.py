@@ -135,8 +135,20 @@ outcome, cause = PutOutcome.UNKNOWN, repr(error)""",
     Mutant(
         "whoever has the number, it is ours",
         _OFFERING + "_put_once",
-        'return found.batch == offer.record.batch and found.chain == offer.chain, ""',
-        'return True, ""',
+        "mine = found.batch == offer.record.batch and found.chain == offer.chain",
+        "mine = True",
+    ),
+    Mutant(
+        "what is seen after an unknown outcome is done, though it is not synced",
+        _OFFERING + "_put_once",
+        "self._chain.sync()  # seen",
+        "pass  # seen",
+    ),
+    Mutant(
+        "what is there already is done, though its writer died before the sync",
+        _LOG + "_append",
+        'self.chain.sync()  # "nothing',
+        'pass  # "nothing',
     ),
     Mutant(
         "retry at n+2 while n+1 is unsettled",

@@ -14,6 +14,7 @@ import pyarrow as pa
 from resources.object_store.base import ObjectInfo, ObjectNotFound, ObjectStore, PutOutcome
 from tests.simulator.clock import START
 from tests.simulator.faults import PUT_FAULTS
+from tests.simulator.machine import Killed
 from tests.simulator.world import World
 
 _PUT = tuple(PUT_FAULTS)
@@ -55,15 +56,11 @@ class SimStore(ObjectStore):
         self._on_the_way(fault, key, data)
         made = self._link(key, data)
         if made:
-            world.point("linked", "put record")
-            if fault == "put: slow sync":
-                world.on_slow_sync()
-                world.sleep(world.random.uniform(0.05, 1.0))
-            self._sync(key)
+            self._make_durable(fault, key)
         world.point("after", "put record")
         if fault == "put: reply lost":
             raise ConnectionResetError("reset while waiting for the reply")
-        if fault == "put: unknown, done":
+        if fault in ("put: unknown, done", "put: not synced"):
             return PutOutcome.UNKNOWN
         if not made or fault == "put: repeated by the library":
             return PutOutcome.EXISTS
@@ -79,6 +76,20 @@ class SimStore(ObjectStore):
             raise TimeoutError("no reply")
         if fault == "put: slow":
             world.sleep(world.random.uniform(1.0, _SLOW_S))
+
+    def _make_durable(self, fault: str | None, key: str) -> None:
+        world = self._world
+        try:
+            world.point("linked", "put record")
+        except Killed:
+            world.on_unsynced()
+            raise
+        if fault in ("put: slow sync", "put: not synced"):
+            world.on_unsynced()
+        if fault == "put: slow sync":
+            world.sleep(world.random.uniform(0.05, 1.0))
+        if fault != "put: not synced":
+            self._sync(key)
 
     def put(self, key: str, data: bytes | Path) -> None:
         world, what = self._world, "put hint" if key.startswith("log-hint/") else "put data"
@@ -120,6 +131,14 @@ class SimStore(ObjectStore):
         if not key.startswith("probe/"):
             self._world.point("before", "delete data")
         self._objects.pop(key, None)
+
+    def sync(self, prefix: str) -> None:
+        world = self._world
+        world.point("before", "sync")
+        if world.faults.draw(("sync: fails",)):
+            world.note("sync: fails")
+            raise OSError("the folder could not be synced")
+        self._sync(prefix)
 
     def _read(self, key: str) -> None:
         if key.startswith("probe/"):

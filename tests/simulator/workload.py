@@ -5,14 +5,13 @@ import sqlite3
 from dataclasses import dataclass, field
 from typing import Any
 
-import pyarrow as pa
-
 from ontology_assets.events.errors import CommandIdReused, EventIdReused, OutcomeUnknown, SequenceConflict
 from ontology_assets.events.group import Answer, Group
 from ontology_assets.events.heads import Heads
 from ontology_assets.events.log import EventLog
 from ontology_assets.events.sealing import seal
-from ontology_assets.followers.follow import Timing, catch_up, follow
+from ontology_assets.followers.follow import catch_up, follow
+from ontology_assets.followers.progress import Timing
 from ontology_assets.followers.relay import Relay
 from ontology_assets.followers.sink import Sink
 from ontology_assets.projections.search import words_of
@@ -26,20 +25,24 @@ from resources.registry.sql import SqliteRegistry
 from resources.topic.sqlite import SqliteTopic
 from tests.simulator.checks import Checks
 from tests.simulator.clock import SimClock, SimProcesses
+from tests.simulator.delivery import Delivery
 from tests.simulator.disasters import dark
-from tests.simulator.domain import DOMAIN, LAYOUT, Command, Wish, decision
+from tests.simulator.domain import AS_READ, DOMAIN, LAYOUT, Command, Wish, decision
 from tests.simulator.lake import Sealed, SimLake
 from tests.simulator.machine import Process
 from tests.simulator.sql import connections_of
 from tests.simulator.store import SimStore
 from tests.simulator.truth import Violation
+from tests.simulator.wishes import about, wishes
 from tests.simulator.world import World
 
 EXPECTED = (OSError, sqlite3.OperationalError, RegistryUnavailable, OutcomeUnknown, LakeConflictError)
 """What a fault may look like to who asked. Anything else is a bug."""
 PATIENCES_S = (0.0, 0.5, 2.0)
 _COMPILED: dict[Any, Any] = {}
-"""Statements of the registry, compiled once for all runs: a tenth of a run otherwise."""
+_DIALECTS: list[Any] = []
+"""Statements of the registry, compiled once for all runs: a sixth of a run otherwise. They are kept by dialect, of which
+each engine has its own, so all have the first one's."""
 TIMING = Timing(poll=0.3, renew=0.8, ttl=4.0, handover=0.4)
 
 
@@ -60,10 +63,10 @@ class Workload:
         self.batch_rows = r.choice([1, 2, 5, 16, 64])
         self.shared_heads = r.random() < 0.3
         self.patience_s = r.choice(PATIENCES_S)
-        self.haste = r.choice([2.0, 10.0, 200.0])
+        self.focus = about(r)
+        self.haste = r.choice([2.0, 10.0, 200.0]) if self.focus in ("", "seals") else 200.0
         clients = r.randint(2, 4)
-        self.queues = [[] for _ in range(clients)]
-        self._wishes(r.randint(6, 16), clients)
+        self.queues = wishes(r, clients, self.focus, self.world.faults.hit)
         self.world.on_end = self.ended
         for k in range(clients):
             self.begin("append", f"client-{k}", r.uniform(0, 2.0 / self.haste))
@@ -73,36 +76,8 @@ class Workload:
                 self.world.faults.hit["process: double start"] += 1
                 self.begin(sink, f"{sink}-b", r.uniform(0, 10.0))
         self.begin("read", "reader", r.uniform(0, 1.0))
-        for name in ("seal-a", "seal-b")[: r.choice([0, 1, 2])]:
+        for name in ("seal-a", "seal-b")[: 2 if self.focus == "seals" else r.choice([0, 1, 2])]:
             self.begin("seal", name, r.uniform(0, 2.0))
-
-    def _wishes(self, count: int, clients: int) -> None:
-        r = self.world.random
-        keys = [f"b{k}" for k in range(r.randint(2, 5))] + [f"c{k}" for k in range(r.randint(0, 3))]
-        if r.random() < 0.3:  # people and loads have the same objects
-            keys = [f"c{k}" for k in range(4)]
-        for number in range(count):
-            kind = r.choices(["set", "add", "expect", "pair", "delete", "poison"], [4, 4, 4, 2, 2, 0.6])[0]
-            command = Command(
-                number, "set" if kind in ("expect", "pair") else kind, (r.choice(keys),), r.randint(1, 99)
-            )
-            if kind == "pair":
-                command.keys = tuple(r.sample(keys, 2))
-            if kind == "expect":
-                command.expected = r.randint(0, 3)
-            if kind == "poison":
-                command.keys = (f"x{r.randint(0, 1)}",) if r.random() < 0.7 else command.keys
-                self.world.faults.hit["content: poison"] += 1
-            command.way = "group" if r.random() < 0.7 else "append"
-            self.queues[r.randrange(clients)].append(command)
-        for queue, partition in enumerate(("p1", "p2")[: r.choice([0, 1, 2, 2])]):
-            for _ in range(r.randint(1, 3)):
-                number += 1
-                rows = tuple((f"c{k}", r.randint(1, 2)) for k in sorted(r.sample(range(6), r.randint(0, 6))))
-                at = r.randint(0, len(self.queues[queue]))
-                later = [k for k, c in enumerate(self.queues[queue]) if c.partition == partition]
-                command = Command(number, "load", (), rows=rows, partition=partition)
-                self.queues[queue].insert(max([at, *(k + 1 for k in later)]), command)
 
     # Processes
 
@@ -182,10 +157,13 @@ class Workload:
 
     def attempt(self, log: EventLog, heads: Heads, group: Group, asked: list[Command]) -> list[Command]:
         """Those of the commands that have their answer."""
-        world, checks = self.world, self.checks
+        world, r, checks = self.world, self.world.random, self.checks
         for command in asked:
+            if command.expected == AS_READ:
+                command.expected = len(checks.truth.of(command.keys[0])) + r.randint(0, 1)
             checks.offered(command)
             self.rival(command)
+            self.twice(command)
         invoked_at = checks.truth.position
         world.note("asks for " + ", ".join(map(str, asked)))
         try:
@@ -254,6 +232,14 @@ class Workload:
             queue = self.queues[r.randrange(len(self.queues))]
             queue.insert(r.choice([0, r.randint(0, len(queue))]), other)
 
+    def twice(self, command: Command) -> None:
+        """The same command goes to two processes at once."""
+        if self.focus != "repeats" or command.kind == "load" or command.expected is not None or command.doubled:
+            return
+        command.doubled = True
+        self.world.faults.hit["content: repeated command"] += 1
+        self.queues[self.world.random.randrange(len(self.queues))].insert(0, command)
+
     @property
     def unsettled(self) -> bool:
         return any(self.queues)
@@ -272,6 +258,9 @@ class Workload:
             factory=self.connections,
         )
         registry._engine = registry._engine.execution_options(compiled_cache=_COMPILED)
+        _DIALECTS[1:] = []
+        _DIALECTS.append(registry._engine.dialect)
+        registry._engine.dialect = _DIALECTS[0]
         process.closing.append(registry.close)
         if r.random() < 0.3:
             target = self.checks.truth.position
@@ -308,8 +297,10 @@ class Workload:
             truth = checks.truth
             invoked_at, key, how = truth.position, f"b{r.randint(0, 3)}", r.random()
             try:
-                if how < 0.6:
-                    found = log.aggregate("Box", key, heads=heads if how < 0.3 else None)
+                if how < 0.2:
+                    checks.end(log.end().position, invoked_at)
+                elif how < 0.7:
+                    found = log.aggregate("Box", key, heads=heads if how < 0.4 else None)
                     pairs = list(zip(found["sequence_number"].to_pylist(), found["event_id"].to_pylist(), strict=True))
                     checks.read(process.name, key, pairs, invoked_at)
                 else:
@@ -323,50 +314,14 @@ class Workload:
         world = self.world
         log, lake = self.log(process), SimLake(world, self.checks, self.sealed)
         while True:
-            world.sleep(world.random.expovariate(0.1 if world.calm else 3.0))
+            often = 20.0 if self.focus == "seals" else 3.0
+            world.sleep(world.random.expovariate(0.1 if world.calm else often))
             try:
                 report = seal(log, lake, DOMAIN)
             except EXPECTED as fault:
                 world.note(f"seal: {type(fault).__name__}")
             else:
                 world.note(f"sealed through record {report.through}, {report.appended} events new")
-
-
-class Delivery:
-    """What may happen between the loop and a sink on another machine: the same again, more than asked, later first."""
-
-    def __init__(self, world: World, inner: Sink) -> None:
-        self._world, self._inner = world, inner
-        self._last: pa.RecordBatch | None = None
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._inner, name)
-
-    def apply(self, batch: pa.RecordBatch, epoch: int) -> None:
-        faults = self._world.faults
-        fault = faults.draw(("delivery: duplicate", "delivery: overlap", "delivery: out of order"))
-        if fault is not None:
-            self._world.note(fault)
-        if fault == "delivery: overlap" and self._last is not None and _last_of(self._last) + 1 == _first_of(batch):
-            batch = pa.concat_batches([self._last, batch])
-        if fault == "delivery: out of order" and batch.num_rows > 1:
-            try:
-                self._inner.apply(batch.slice(1), epoch)
-            except SpiceError as refusal:
-                if refusal.title != "Events missing":
-                    raise
-        self._inner.apply(batch, epoch)
-        if fault == "delivery: duplicate":
-            self._inner.apply(batch, epoch)
-        self._last = batch
-
-
-def _first_of(batch: pa.RecordBatch) -> int:
-    return int(batch.column("position")[0].as_py())
-
-
-def _last_of(batch: pa.RecordBatch) -> int:
-    return int(batch.column("position")[batch.num_rows - 1].as_py())
 
 
 def unexpected(process: Process, fault: BaseException) -> Violation:

@@ -33,7 +33,7 @@ class World(Machine):
         self.generations: Counter[str] = Counter()
         """How often a file was deleted or set back: a connection of before writes to nowhere."""
         self.cuts = 0
-        self.on_slow_sync: Callable[[], None] = lambda: None
+        self.on_unsynced: Callable[[], None] = lambda: None
 
     def new_id(self) -> str:
         """A uuid of the seed."""
