@@ -5,25 +5,23 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gateway.http.documents import JSON
+from gateway.http.openapi_commands import command_operations
+from gateway.http.openapi_parts import (
+    KNOWN,
+    PROBLEMS,
+    Part,
+    answers,
+    body,
+    example_id,
+    problem,
+    unchanged,
+)
 from gateway.http.schema_parts import reference
 from gateway.http.schemas import components, type_names
 from gateway.http.serving import Limits
 from gateway.web_guard import PROBLEM
 from ontology_assets.model.definitions import Domain, ObjectType
 
-Part = dict[str, Any]
-ETAG: Part = {
-    "ETag": {
-        "description": "Changes with the position in the log and with the definitions.",
-        "schema": {"type": "string"},
-    }
-}
-KNOWN: Part = {
-    "name": "If-None-Match",
-    "in": "header",
-    "description": "An ETag from before; where it still holds, the answer is 304.",
-    "schema": {"type": "string"},
-}
 DESCRIPTION = """Objects with their links, how they became what they are, and where their values come from.
 
 The same questions as the `spice` command line, answered by the same code. Every answer is as of one position of the
@@ -44,6 +42,7 @@ def openapi_document(domains: Sequence[Domain], limits: Limits, known: Mapping[s
         "tags": [
             {"name": "objects", "description": "Objects and their histories."},
             {"name": "questions", "description": "Searches and graphs."},
+            {"name": "commands", "description": "Changes by people and programs."},
             {"name": "ontology", "description": "Types, and where values come from."},
             {"name": "service", "description": "The state of the service."},
         ],
@@ -52,6 +51,7 @@ def openapi_document(domains: Sequence[Domain], limits: Limits, known: Mapping[s
             "/v1/history/{type}/{key}": {"get": _history(domains, names, known)},
             "/v1/search": {"post": _search(domains, limits)},
             "/v1/graph-queries": {"post": _graph(domains, limits, known)},
+            **command_operations(domains, limits),
             "/v1/types": {"get": _types()},
             "/v1/lineage/{type}": {"get": _lineage(names, "all properties and links of a type", "getTypeLineage", [])},
             "/v1/lineage/{type}/{property}": {
@@ -61,51 +61,9 @@ def openapi_document(domains: Sequence[Domain], limits: Limits, known: Mapping[s
         },
         "components": {
             "schemas": components(domains),
-            "responses": {name: _problem(*told) for name, told in PROBLEMS.items()},
+            "responses": {name: problem(*told) for name, told in PROBLEMS.items()},
         },
     }
-
-
-PROBLEMS = {
-    "Refused": (400, "The request can't be answered as it is: `where` says which part, `allowed` what would be."),
-    "NotFound": (404, "There is no such type, object or property."),
-    "NotAllowed": (405, "The address does not know this method; `Allow` lists those that it does."),
-    "Unready": (409, "The columns of a source file are not known yet: run the domain first."),
-    "TooLarge": (413, "The body is larger than a question may be."),
-    "TooLong": (414, "The address is longer than any key."),
-    "NotJson": (415, "The body must be `application/json`."),
-    "NotOurs": (403, "A page of another site may not use this server."),
-    "OtherName": (421, "This server does not answer to that `Host`."),
-    "LateBody": (408, "The body did not arrive in time."),
-    "Failed": (500, "A fault of the server; its log says which."),
-    "NotNow": (503, "The read model can't answer yet, or the question took too long; `detail` says what to do."),
-}
-
-
-def _problem(status: int, description: str) -> Part:
-    kinds = {404: "spice:not-found", 400: "spice:query-refused", 503: "spice:too-slow"}
-    example = {
-        "type": kinds.get(status, "spice:request-refused"),
-        "title": description.split(":", maxsplit=1)[0].split(";", maxsplit=1)[0].rstrip("."),
-        "status": status,
-        "detail": description,
-    }
-    return {
-        "description": description,
-        "content": {PROBLEM: {"schema": reference("Problem"), "example": example}},
-    }
-
-
-def _answers(schema: str, description: str, *problems: str, etag: bool = True) -> Part:
-    good: Part = {"description": description, "content": {JSON: {"schema": reference(schema)}}}
-    made: Part = {"200": good | ({"headers": ETAG} if etag else {})}
-    for name in (*problems, "NotOurs", "NotAllowed", "OtherName", "Failed"):
-        made[str(PROBLEMS[name][0])] = {"$ref": f"#/components/responses/{name}"}
-    return dict(sorted(made.items()))
-
-
-def _unchanged(answers: Part) -> Part:
-    return dict(sorted({**answers, "304": {"description": "What the asker has still holds.", "headers": ETAG}}.items()))
 
 
 def _type_parameter(names: list[str]) -> Part:
@@ -156,7 +114,7 @@ def _object(domains: Sequence[Domain], names: list[str], known: Mapping[str, str
         "summary": "One object",
         "description": "All its properties and links. The ETag is that of the object: it holds while others change.",
         "parameters": [*_address_parameters(domains, names, known), KNOWN],
-        "responses": _unchanged(_answers("Object", "The object.", "Refused", "NotFound", "TooLong", "NotNow")),
+        "responses": unchanged(answers("Object", "The object.", "Refused", "NotFound", "TooLong", "NotNow")),
     }
 
 
@@ -167,20 +125,7 @@ def _history(domains: Sequence[Domain], names: list[str], known: Mapping[str, st
         "summary": "The events of one object",
         "description": "Oldest first, each with its envelope; also those of an object that was deleted.",
         "parameters": [*_address_parameters(domains, names, known), KNOWN],
-        "responses": _unchanged(_answers("History", "The events.", "Refused", "NotFound", "TooLong", "NotNow")),
-    }
-
-
-def _body(schema: str, examples: dict[str, Any], limits: Limits) -> Part:
-    return {
-        "required": True,
-        "description": f"Up to {limits.body_bytes:,} bytes.",
-        "content": {
-            JSON: {
-                "schema": reference(schema),
-                "examples": {name: {"value": value} for name, value in examples.items()},
-            }
-        },
+        "responses": unchanged(answers("History", "The events.", "Refused", "NotFound", "TooLong", "NotNow")),
     }
 
 
@@ -191,8 +136,8 @@ def _search(domains: Sequence[Domain], limits: Limits) -> Part:
         "summary": "Objects by words and typed conditions",
         "description": "Pages by `after`: given back in the same question it asks for what comes next, however much "
         f"changes meanwhile. A question is stopped after {limits.query_seconds:g} s.",
-        "requestBody": _body("Search", search_examples(domains), limits),
-        "responses": _answers(
+        "requestBody": body("Search", search_examples(domains), limits),
+        "responses": answers(
             "SearchAnswer",
             "A page of objects.",
             *("Refused", "LateBody", "TooLarge", "NotJson", "NotNow"),
@@ -207,8 +152,8 @@ def _graph(domains: Sequence[Domain], limits: Limits, known: Mapping[str, str]) 
         "summary": "Objects and the links between them",
         "description": "From a start, hop by hop along links or back along them. Limits on nodes and edges are told "
         f"by `truncated`. A question is stopped after {limits.query_seconds:g} s.",
-        "requestBody": _body("GraphQuery", graph_examples(domains, known), limits),
-        "responses": _answers(
+        "requestBody": body("GraphQuery", graph_examples(domains, known), limits),
+        "responses": answers(
             "GraphAnswer",
             "What was reached.",
             *("Refused", "LateBody", "TooLarge", "NotJson", "NotNow"),
@@ -223,7 +168,7 @@ def _types() -> Part:
         "summary": "What there is to ask for",
         "description": "Every type with its properties, links and names for people, and how many objects it has.",
         "parameters": [KNOWN],
-        "responses": _unchanged(_answers("Types", "All types.", "NotNow")),
+        "responses": unchanged(answers("Types", "All types.", "NotNow")),
     }
 
 
@@ -234,8 +179,8 @@ def _lineage(names: list[str], what: str, operation: str, more: list[Part]) -> P
         "summary": f"Where the values of {what} come from",
         "description": "From the columns of source files through every expression to the fields of the read models.",
         "parameters": [_type_parameter(names), *more, KNOWN],
-        "responses": _unchanged(
-            _answers(
+        "responses": unchanged(
+            answers(
                 "Lineage",
                 "Columns and what leads from one to the other.",
                 *("Refused", "NotFound", "Unready", "TooLong", "NotNow"),
@@ -245,7 +190,7 @@ def _lineage(names: list[str], what: str, operation: str, more: list[Part]) -> P
 
 
 def _health() -> Part:
-    made = _answers("Health", "The log and the read models.", etag=False)
+    made = answers("Health", "The log and the read models.", etag=False)
     made["503"] = {
         "description": "A question can't be answered now; `problems` says why.",
         "content": {JSON: {"schema": reference("Health")}, PROBLEM: {"schema": reference("Problem")}},
@@ -265,27 +210,6 @@ def _kinds(domains: Sequence[Domain]) -> list[ObjectType]:
 
 def _longest_key(domains: Sequence[Domain]) -> ObjectType | None:
     return max(_kinds(domains), key=lambda kind: len(kind.key), default=None)
-
-
-EXAMPLES: dict[str, Any] = {
-    "string": "text",
-    "integer": 1,
-    "double": 1.5,
-    "boolean": True,
-    "date": "2024-01-31",
-    "timestamp": "2024-01-31T11:00:00Z",
-    "decimal": "1.50",
-}
-
-
-def example_id(kind: ObjectType) -> str:
-    """A key text of the right form."""
-    parts = []
-    for name in kind.key:
-        declared = kind.properties[name]
-        value = next(iter(declared.values)) if declared.values else EXAMPLES[declared.parsed.kind]
-        parts.append(str(value).replace(":", "%3A").lower() if value is True else str(value).replace(":", "%3A"))
-    return "/".join(parts)
 
 
 def search_examples(domains: Sequence[Domain]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from gateway.http.schemas_asked import (
     search_schema,
     start_schema,
 )
+from gateway.http.schemas_commands import RECEIPT, any_command_schema, command_schema
 from gateway.http.schemas_given import (
     EVENT,
     GRAPH_ANSWER,
@@ -32,6 +33,7 @@ def components(domains: Iterable[Domain]) -> dict[str, Schema]:
     made |= {f"{name}Condition": condition_schema(kind) for name, kind in types.items()}
     made |= {f"{name}Search": search_schema(kind) for name, kind in types.items()}
     made |= {f"{name}Start": start_schema(kind) for name, kind in types.items()}
+    made |= {f"{name}Command": command_schema(kind) for name, kind in types.items()}
     return {
         "Problem": PROBLEM,
         "Object": {"description": "An object of one of the types.", "anyOf": each(types, "Object")}
@@ -44,6 +46,8 @@ def components(domains: Iterable[Domain]) -> dict[str, Schema]:
         "Hop": hop_schema(types),
         "GraphQuery": graph_schema(types),
         "GraphAnswer": GRAPH_ANSWER,
+        "Command": any_command_schema(types),
+        "Receipt": RECEIPT,
         "Event": EVENT,
         "History": record({"events": {"type": "array", "minItems": 1, "items": reference("Event")}}),
         "Types": record({"types": {"type": "array", "items": reference("Type")}}),

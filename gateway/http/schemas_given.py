@@ -38,6 +38,12 @@ PROBLEM: Schema = {
         "detail": {"type": "string", "description": "What is wrong, and what to do."},
         "where": {"type": "string", "description": "The faulty place: a path in the document, a header, an address."},
         "allowed": {"type": "array", "items": TEXT, "description": "What would be accepted there."},
+        "expected": {**COUNT, "description": "With `spice:sequence-conflict`: the sequence that was expected."},
+        "actual": {**COUNT, "description": "With `spice:sequence-conflict`: the object's sequence."},
+        "committed": {
+            **reference("Receipt"),
+            "description": "With `spice:not-visible`: the command is done; only what was waited for did not come.",
+        },
     },
     "required": ["type", "title", "status", "detail"],
 }

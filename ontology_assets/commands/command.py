@@ -15,7 +15,8 @@ MEMBERS = (
     "command_id", "command", "type", "id", "properties", "fields", "expected_seq",
     "actor", "correlation_id", "causation_id",
 )  # fmt: skip
-_MOST_TEXT = 200
+MOST_TEXT, MOST_ID = 200, 900
+"""Characters."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ def read_command(document: Any) -> Command:
         command_id=_text(document, "command_id", needed=True) or "",
         kind=kind,
         type=_text(document, "type", needed=True) or "",
-        id=_text(document, "id", needed=kind != "create", most=900),
+        id=_text(document, "id", needed=kind != "create", most=MOST_ID),
         properties=dict(properties),
         fields=None if fields is None else tuple(fields),
         expected_seq=expected,
@@ -87,7 +88,7 @@ def read_command(document: Any) -> Command:
     )
 
 
-def _text(document: Mapping[str, Any], name: str, *, needed: bool = False, most: int = _MOST_TEXT) -> str | None:
+def _text(document: Mapping[str, Any], name: str, *, needed: bool = False, most: int = MOST_TEXT) -> str | None:
     value = document.get(name)
     if value is None and not needed:
         return None

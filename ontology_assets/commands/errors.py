@@ -71,14 +71,15 @@ class NoSuchCommand(SpiceError):
 
 
 class NotBegun(SpiceError):
-    """The command waited for its turn, was taken back, and nobody will ever do it."""
+    """The request waited for its turn, was taken back, and nobody will ever do it."""
 
     kind = "spice:not-begun"
 
     def __init__(self, command_id: str, seconds: float) -> None:
         super().__init__(
             "Not begun",
-            f"the log took no new command for {seconds:g} s; command {command_id} is given up, nothing was written",
+            f"the log took no new command for {seconds:g} s; this request for command {command_id} is taken back and "
+            "wrote nothing. Send it again, with the same id: if it was sent before as well, that one may still be done",
             where=command_id,
             status=503,
         )

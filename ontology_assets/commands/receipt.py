@@ -55,7 +55,7 @@ def find_command(logs: Sequence[tuple[EventLog, Heads]], command_id: str) -> Rec
 
 
 def _in_log(log: EventLog, heads: Heads, command_id: str) -> Receipt | None:
-    heads.catch_up()
+    heads.catch_up(whole=False)
     known = heads.known_commands([command_id]).get(command_id)
     if known is None:
         return None

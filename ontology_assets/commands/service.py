@@ -32,6 +32,12 @@ class CommandDomain:
     heads: Callable[[], Heads]
 
 
+def takes_commands(domain: Domain, type_name: str) -> bool:
+    """Whether objects of the type may be made and edited by command: the domain is no file's, or its mapping allows."""
+    mapping = domain.mappings.get(type_name)
+    return domain.file is None or (mapping is not None and mapping.edits == ALLOWED)
+
+
 class CommandService:
     """One committer a domain, each with a thread of its own, started with its first command."""
 
@@ -48,9 +54,8 @@ class CommandService:
         if domain is None:
             raise CommandRefused(f"there is no type {command.type!r}", where="type", allowed=sorted(self._domains))
         object_type = domain.object_types[command.type]
-        mapping = domain.mappings.get(command.type)
-        held = mapping is not None
-        if domain.file is not None and (mapping is None or mapping.edits != ALLOWED) and command.kind != "undo":
+        held = command.type in domain.mappings
+        if domain.file is not None and not takes_commands(domain, command.type) and command.kind != "undo":
             raise OwnedByFiles(command.type, domain.file)
         if not held and command.kind == "undo":
             raise CommandRefused(
