@@ -10,6 +10,7 @@ from gateway.home_care import disk, prune
 from gateway.home_format import read_format
 from gateway.readers import open_readers
 from ontology_assets.events.orphans import remove_orphans
+from ontology_assets.followers.errors import offer
 from ontology_assets.model.definitions import Domain
 from resources.errors import SpiceError
 from resources.home import FORMAT, Home
@@ -92,6 +93,9 @@ def _log(found: Diagnosis, home: Home, domain: Domain) -> None:
         found.add(f"{domain.name} log", OK, f"position {stats['position']:,}")
         for name, figures in readers.status(domain.name).items():
             behind, parked = figures["lag"], figures["parked"]
+            if figures["fault"]:
+                found.add(f"{domain.name} {name}", FAULT, figures["fault"], f"{domain.name} {name}: {offer(name)}")
+                continue
             advice = ""
             if parked:
                 advice = f"{name}: {parked} aggregates are parked; see `spice projection status`"

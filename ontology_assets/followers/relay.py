@@ -21,6 +21,7 @@ class Relay:
     name = "topic"
 
     def __init__(self, topic: Topic, domain: str) -> None:
+        self._topic = topic
         self._producer = topic.producer(f"relay/{domain}")
 
     def position(self) -> int:
@@ -61,6 +62,9 @@ class Relay:
 
     def updated_at(self) -> datetime | None:
         return self._producer.updated_at()
+
+    def close(self) -> None:
+        self._topic.close()
 
 
 def _count_at_or_below(batch: pa.RecordBatch, position: int) -> int:

@@ -61,6 +61,8 @@ class Sink(Protocol):
     def updated_at(self) -> datetime | None:
         """When the position last moved."""
 
+    def close(self) -> None: ...
+
 
 class LogEnd(Protocol):
     """Where a log ends."""

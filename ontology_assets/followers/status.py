@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import TypedDict
 
+from ontology_assets.followers.history import another_history
 from ontology_assets.followers.lease import lease_name
 from ontology_assets.followers.sink import FollowedLog, Sink
 from resources.clock import Now, utc_now
@@ -11,7 +12,7 @@ from resources.registry.base import Registry
 
 class FollowerStatus(TypedDict):
     """`lag` in events; `updated_at` ISO 8601; `alive`: somebody is following just now; `parked`: aggregates set
-    aside.
+    aside; `fault`: why nobody can follow, with what to do.
     """
 
     position: int
@@ -21,6 +22,7 @@ class FollowerStatus(TypedDict):
     epoch: int
     alive: bool
     parked: int
+    fault: str | None
 
 
 def status(
@@ -40,5 +42,6 @@ def status(
             "epoch": sink.epoch(),
             "alive": lease is not None and lease.is_alive(now()),
             "parked": parked,
+            "fault": None if (fault := another_history(log, sink)) is None else fault.text(),
         }
     return result

@@ -12,7 +12,9 @@ from hashlib import sha256
 
 import dagster as dg
 
+from ontology_assets.events.log import EventLog
 from ontology_assets.followers.follow import follow
+from ontology_assets.followers.history import another_history
 from ontology_assets.followers.lease import lease_name
 from ontology_assets.followers.progress import Ended, StopReason
 from ontology_assets.followers.relay import Relay
@@ -22,7 +24,9 @@ from ontology_assets.model.definitions import Domain
 from ontology_assets.projections.sinks import graph_sink, search_sink
 from orchestration.runtime import Runtime
 from resources.clock import utc_now
+from resources.errors import SpiceError
 from resources.home import Home
+from resources.object_store.local import LocalObjectStore
 from resources.registry.base import Registry
 from resources.registry.sql import SqliteRegistry
 from resources.topic.sqlite import SqliteTopic
@@ -40,6 +44,26 @@ def _relay(home: Home, domain: Domain, _log: FollowedLog) -> Sink:
 
 FOLLOWERS: Mapping[str, SinkOf] = {"topic": _relay, "search": search_sink, "graph": graph_sink}
 """The sink of each follower. The name is the sink's name in leases, the job's is `follow_<name>`."""
+
+
+def stopped(home: Home, domains: Sequence[Domain], follower: str) -> dict[str, str]:
+    """By domain: why the follower must not go on with it until somebody decides (another history); mostly empty.
+
+    Whatever else is wrong, the follower's own run says.
+    """
+    found: dict[str, str] = {}
+    for domain in domains:
+        log = EventLog(LocalObjectStore(home.objects), domain.name)
+        sink = FOLLOWERS[follower](home, domain, log)
+        try:
+            fault = another_history(log, sink)
+        except SpiceError:
+            continue
+        finally:
+            sink.close()
+        if fault is not None:
+            found[domain.name] = fault.text()
+    return found
 
 
 def job_name(follower: str) -> str:
@@ -60,7 +84,10 @@ def loaded_mark(follower: str) -> str:
 
 
 def follower_job(follower: str, domains: Sequence[Domain], *, seconds: float = FOLLOW_SECONDS) -> dg.JobDefinition:
-    """The job of one follower; its run ends SUCCESS however it is told to stop, so a red one is a fault."""
+    """The job of one follower; its run ends SUCCESS however it is told to stop, so a red one is a fault.
+
+    A log that it must not go on with is left out, the others are followed, and the run is red in the end.
+    """
 
     @dg.op(name=f"follow_the_log_to_{follower}", description=f"Keeps {follower} at the end of the event log.")
     def follow_the_log(context: dg.OpExecutionContext, runtime: Runtime) -> None:
@@ -68,11 +95,14 @@ def follower_job(follower: str, domains: Sequence[Domain], *, seconds: float = F
         registry = SqliteRegistry(runtime.home.registry)
         registry.set_mark(loaded_mark(follower), context.run.tags.get(LOADED_TAG, definitions_hash(domains)))
         with StopOnSignal() as signalled:
+            left = stopped(runtime.home, domains, follower)
+            for why in left.values():
+                context.log.error(why)
             ends = follow_domains(
                 runtime,
                 registry,
                 follower,
-                domains,
+                [domain for domain in domains if domain.name not in left],
                 run_id=context.run_id,
                 until=until,
                 stop=signalled,
@@ -82,6 +112,8 @@ def follower_job(follower: str, domains: Sequence[Domain], *, seconds: float = F
             context.log.info(
                 "%s: %s at event %s; %s events in this run", domain, ended.reason, ended.position, ended.events
             )
+        if left:
+            raise dg.Failure(" ".join(left.values()), allow_retries=False)
 
     @dg.job(
         name=job_name(follower),
@@ -120,7 +152,11 @@ def follow_domains(
         log = runtime.log(domain.name)
         sink = FOLLOWERS[follower](runtime.home, domain, log)
         relieve(registry, lease_name(domain.name, sink.name), run_id)
-        return follow(log, sink, registry, owner=f"run {run_id}", run_id=run_id, until=until, stop=reason, on_event=say)
+        owner = f"run {run_id}"
+        try:
+            return follow(log, sink, registry, owner=owner, run_id=run_id, until=until, stop=reason, on_event=say)
+        finally:
+            sink.close()
 
     with ThreadPoolExecutor(max_workers=max(1, len(domains))) as pool:
         running: dict[str, Future[Ended]] = {domain.name: pool.submit(follow_one, domain) for domain in domains}

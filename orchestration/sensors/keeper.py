@@ -5,6 +5,7 @@ What to do is decided in `keeper_plan.py`, what a follower's run does in `orches
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
@@ -13,7 +14,15 @@ from dagster._core.storage.tags import RUN_KEY_TAG
 
 from ontology_assets.followers.lease import lease_name
 from ontology_assets.model.definitions import Domain
-from orchestration.jobs.followers import FOLLOWERS, LOADED_TAG, definitions_hash, follower_job, job_name, loaded_mark
+from orchestration.jobs.followers import (
+    FOLLOWERS,
+    LOADED_TAG,
+    definitions_hash,
+    follower_job,
+    job_name,
+    loaded_mark,
+    stopped,
+)
 from orchestration.schedules.housekeeping import housekeeping_definitions
 from orchestration.sensors.keeper_plan import Plan, Seen, SeenRun, is_at_work, plan, successor_is_due
 from resources.clock import utc_now
@@ -44,7 +53,6 @@ def keeper(domains: Sequence[Domain], jobs: Sequence[dg.JobDefinition], home: Ho
     # Also new for equal definitions: after a reload the former code server lives on for the sake of its runs, 160 MB,
     # and its followers run the code of before.
     loaded = f"{definitions_hash(domains)[:8]}-{uuid4().hex[:8]}"
-    names = [domain.name for domain in domains]
 
     @dg.sensor(
         name="follower_keeper",
@@ -56,13 +64,16 @@ def keeper(domains: Sequence[Domain], jobs: Sequence[dg.JobDefinition], home: Ho
     )
     def follower_keeper(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         # Not by the `runtime` resource: for it Dagster opens the instance at each tick, ten times the work of the rest.
-        registry = SqliteRegistry((home or Home.resolve()).registry)
+        place = home or Home.resolve()
+        registry = SqliteRegistry(place.registry)
         swept_at = _swept_at(context.cursor)
         now = utc_now()
         sweeps = now - swept_at >= SWEEP
         requests, notes = [], []
         for follower in FOLLOWERS:
-            planned, run_key = look_after(context, registry, names, follower, loaded, sweeps=sweeps, now=now)
+            planned, run_key = look_after(
+                context, place, domains, follower, loaded, registry=registry, sweeps=sweeps, now=now
+            )
             notes.append(f"{follower}: {planned.because}")
             if run_key:
                 requests.append(dg.RunRequest(run_key, job_name=job_name(follower), tags={LOADED_TAG: loaded}))
@@ -77,21 +88,26 @@ def keeper(domains: Sequence[Domain], jobs: Sequence[dg.JobDefinition], home: Ho
 
 def look_after(
     context: dg.SensorEvaluationContext,
-    registry: Registry,
-    domains: Sequence[str],
+    home: Home,
+    domains: Sequence[Domain],
     follower: str,
     loaded: str,
     *,
+    registry: Registry,
     sweeps: bool,
     now: datetime,
 ) -> tuple[Plan, str | None]:
-    """Ends the follower's dead runs; returns the plan, and the run key of the run to request if there is one."""
+    """Ends the follower's dead runs; returns the plan, and the run key of the run to request if there is one.
+
+    A log that the follower must not go on with (another history) is left out: a run for it would only fail again.
+    """
     requested = registry.mark(f"start/{job_name(follower)}")
     loaded_by_it = registry.mark(loaded_mark(follower))
     handed_over = registry.mark(f"hand-over/{job_name(follower)}")
+    leases = {domain.name: registry.read(lease_name(domain.name, follower)) for domain in domains}
     seen = Seen(
         now=now,
-        leases=[registry.read(lease_name(domain, follower)) for domain in domains],
+        leases=[leases[domain.name] for domain in domains],
         runs=None,
         requested_at=None,
         loaded=loaded_by_it.value if loaded_by_it else None,
@@ -101,10 +117,12 @@ def look_after(
         return Plan(), None  # the instance is not opened for this: it is so in nearly every tick
     instance = context.instance
     pending = requested is not None and not _was_launched(instance, requested.value)
+    waiting = [domain for domain in domains if (lease := leases[domain.name]) is None or not lease.is_alive(now)]
+    left = stopped(home, waiting, follower)
     planned = plan(
         Seen(
             now=now,
-            leases=seen.leases,
+            leases=[lease for name, lease in leases.items() if name not in left],
             runs=_runs(instance, follower),
             requested_at=requested.at if pending and requested else None,
             loaded=seen.loaded,
@@ -112,6 +130,7 @@ def look_after(
         ),
         loaded,
     )
+    planned = replace(planned, because="; ".join([planned.because, *left.values()]))
     for run_id in planned.dead:
         _end(instance, run_id)
     if planned.start is None:

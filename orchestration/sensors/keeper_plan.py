@@ -33,7 +33,7 @@ class SeenRun:
 
 @dataclass(frozen=True)
 class Seen:
-    """`leases`: one per domain, None where nobody ever followed. `runs` newest first; None: not asked for.
+    """`leases`: one per log that is to be followed, None where nobody ever did. `runs` newest first; None: not asked.
 
     `requested_at`: when a run was requested that is not to be seen yet. `loaded`: for which loading of the definitions
     the follower at work was started; `handed_over_to`: the loading for which a hand-over was requested before.
@@ -80,6 +80,8 @@ def plan(seen: Seen, loaded: str) -> Plan:
         for run in unfinished
         if not run.queued and (run.run_id in lost or seen.now - run.since > NEVER_TOOK_IT)
     )
+    if not seen.leases:
+        return Plan(dead, because="there is no log to follow")
     reason = successor_is_due(seen, loaded) if is_at_work(seen) else "nobody follows"
     if reason is None:
         return Plan(dead)

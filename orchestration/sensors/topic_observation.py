@@ -6,11 +6,14 @@ in the topic and one in the log for each domain, a few milliseconds, and starts 
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
 from typing import Any
 
 import dagster as dg
 
 from ontology_assets.events.log import EventLog
+from ontology_assets.followers.history import another_history
 from ontology_assets.followers.relay import Relay
 from ontology_assets.model.definitions import Domain
 from orchestration.components.lineage import column_lineage
@@ -21,8 +24,15 @@ from transforms.digests import combined_version
 
 TOPIC = "topic"
 SECONDS = 30
-Stand = Mapping[str, tuple[int, int]]
-"""By domain: the position of the last message, and that of the last event."""
+
+
+@dataclass(frozen=True)
+class Stand:
+    """Of one domain: the position of the last message and of the last event; `fault`: why nothing more comes."""
+
+    published: int
+    end: int
+    fault: str | None
 
 
 def topic_observation(domains: Sequence[Domain], home: Home | None = None) -> dg.Definitions:
@@ -39,7 +49,7 @@ def topic_observation(domains: Sequence[Domain], home: Home | None = None) -> dg
     )
     def topic_observer(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         stand = stand_of(home or Home.resolve(), [domain.name for domain in domains])
-        cursor = json.dumps(stand, sort_keys=True)
+        cursor = json.dumps({name: vars(one) for name, one in stand.items()}, sort_keys=True)
         if not stand:
             return dg.SensorResult(skip_reason="nothing was published yet", cursor=cursor)
         if cursor == context.cursor:
@@ -49,27 +59,30 @@ def topic_observation(domains: Sequence[Domain], home: Home | None = None) -> dg
     return dg.Definitions(sensors=[topic_observer])
 
 
-def stand_of(home: Home, domains: Sequence[str]) -> Stand:
-    """How far topic and log are; nothing where there is no topic yet. The topic is read first: no lag is negative."""
+def stand_of(home: Home, domains: Sequence[str]) -> dict[str, Stand]:
+    """How far topic and log are; nothing where there is no topic yet. The topic is read first: no lag is negative,
+    unless the log is another one.
+    """
     if not home.topic.exists():
         return {}
-    topic = SqliteTopic(home.topic)
-    try:
-        published = {name: Relay(topic, name).position() for name in domains}
-    finally:
-        topic.close()
-    ends = {name: EventLog(LocalObjectStore(home.objects), name).end().position for name in domains}
-    return {name: (position, ends[name]) for name, position in published.items()}
+    found = {}
+    with closing(SqliteTopic(home.topic)) as topic:
+        for name in domains:
+            log, relay = EventLog(LocalObjectStore(home.objects), name), Relay(topic, name)
+            published, fault = relay.position(), another_history(log, relay)
+            found[name] = Stand(published, log.end().position, None if fault is None else fault.text())
+    return found
 
 
-def observation(stand: Stand, domains: Sequence[Domain]) -> dg.AssetObservation:
+def observation(stand: Mapping[str, Stand], domains: Sequence[Domain]) -> dg.AssetObservation:
     """Totals and the figures of each domain, as numbers that Dagster plots; its data version is where it stands."""
     metadata: dict[str, Any] = {
-        "dagster/row_count": sum(position for position, _ in stand.values()),
-        "lag": sum(end - position for position, end in stand.values()),
-        **{f"{name}/position": position for name, (position, _) in stand.items()},
-        **{f"{name}/lag": end - position for name, (position, end) in stand.items()},
+        "dagster/row_count": sum(one.published for one in stand.values()),
+        "lag": sum(one.end - one.published for one in stand.values()),
+        **{f"{name}/position": one.published for name, one in stand.items()},
+        **{f"{name}/lag": one.end - one.published for name, one in stand.items()},
+        **{f"{name}/fault": one.fault for name, one in stand.items() if one.fault is not None},
         **column_lineage(domains, TOPIC),
     }
-    version = combined_version({name: str(position) for name, (position, _) in stand.items()})
+    version = combined_version({name: str(one.published) for name, one in stand.items()})
     return dg.AssetObservation(dg.AssetKey(TOPIC), metadata=metadata, tags={"dagster/data_version": version})

@@ -193,7 +193,7 @@ def test_the_topic_is_observed_when_it_moved_and_only_then(
     assert numbers == {"bakery/position": end, "bakery/lag": 0, "lag": 0}
     assert first.metadata["dagster/row_count"].value == end
     assert observer.tick() == []
-    assert json.loads(observer.cursor or "{}") == {"bakery": [end, end]}
+    assert json.loads(observer.cursor or "{}") == {"bakery": {"published": end, "end": end, "fault": None}}
     observer.cursor = "not a cursor"
     assert len(observer.tick()) == 1
 

@@ -364,6 +364,7 @@ def test_status_says_how_far_and_whether_somebody_is_at_work(topic: SqliteTopic,
             "epoch": 0,
             "alive": False,
             "parked": 0,
+            "fault": None,
         }
     }
     catch_up(GeneratedLog(10), relay, registry, owner="test")
