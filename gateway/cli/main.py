@@ -23,10 +23,12 @@ from gateway.cli import (  # noqa: E402
     lineage,
     objects,
     projection,
+    relay,
     run,
     serve,
     simulate,
     sources,
+    topic,
 )
 from resources.errors import SpiceError  # noqa: E402
 
@@ -40,6 +42,8 @@ app = typer.Typer(
 app.add_typer(objects.app, name="objects")
 app.add_typer(events.app, name="events")
 app.add_typer(projection.app, name="projection")
+app.add_typer(relay.app, name="relay")
+app.add_typer(topic.app, name="topic")
 app.add_typer(sources.app, name="sources")
 app.add_typer(definitions.app, name="defs")
 app.command("init")(init.init)
