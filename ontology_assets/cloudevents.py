@@ -5,6 +5,7 @@ rest of it (run, file, row), actor and the correlation ids stay in the log, wher
 them: on a year of data they would add a third to the topic.
 """
 
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -43,6 +44,11 @@ def messages(events: pa.RecordBatch) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(columns, schema=PUBLISHED)
 
 
+def time_text(moment: datetime) -> str:
+    """RFC 3339, of a time in UTC."""
+    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
 def event_document(message: dict[str, Any]) -> dict[str, Any]:
     """A message (a row of `MESSAGES`) in the CloudEvents JSON format, for orjson; what an event has not is left out.
 
@@ -54,7 +60,7 @@ def event_document(message: dict[str, Any]) -> dict[str, Any]:
         for name, value in message.items()
         if name.startswith("ce_") and value is not None
     }
-    found["time"] = found["time"].strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    found["time"] = time_text(found["time"])
     for name in ("position", "sequence"):
         found[name] = f"{found[name]:0{INT64_DIGITS}d}"
     return {**found, "partitionkey": message["key"], "data": orjson.Fragment(message["data"])}

@@ -12,7 +12,7 @@ import typer
 from gateway.cli.common import DomainOption, HomeOption, JsonOption, home_of, say
 from gateway.domains import domains, the_domain
 from gateway.topic_reading import NEWEST, Wanted, messages, newest, open_topic, position_from
-from ontology_assets.cloudevents import event_document
+from ontology_assets.cloudevents import event_document, time_text
 
 DEFAULT_LIMIT = 20
 app = typer.Typer(no_args_is_help=True, help="The topic: CloudEvents of every event.")
@@ -81,5 +81,5 @@ def line_of(message: dict[str, Any]) -> str:
     """A message for people."""
     return (
         f"{message['offset']:>9,}  {message['ce_domain']} {message['ce_position']:,}  {message['ce_type']}  "
-        f"{message['ce_subject']} #{message['ce_sequence']}  {message['ce_time']:%Y-%m-%dT%H:%M:%S.%fZ}"
+        f"{message['ce_subject']} #{message['ce_sequence']}  {time_text(message['ce_time'])}"
     )
