@@ -8,6 +8,7 @@ degrees.
 
 import re
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import pyarrow as pa
 
@@ -78,6 +79,7 @@ class ColumnType:
         return replace(self, nullable=nullable)
 
 
+@lru_cache(maxsize=1024)  # asked of every value of a command
 def parse_type(text: str) -> ColumnType:
     """Read `decimal(10,2)?`. Raises ValueError, whose message says what is wrong but not where."""
     base, nullable = text.removesuffix("?").strip(), text.endswith("?")

@@ -16,6 +16,7 @@ keep_pandas_out()  # before anything that uses pyarrow: half a second of every c
 
 from gateway.cli import (  # noqa: E402
     care,
+    commands,
     definitions,
     demo,
     events,
@@ -40,6 +41,7 @@ app = typer.Typer(
     help="Raw tables become typed objects; every change is an event; read models are rebuilt from the log and proved.",
 )
 app.add_typer(objects.app, name="objects")
+app.add_typer(commands.app, name="commands")
 app.add_typer(events.app, name="events")
 app.add_typer(projection.app, name="projection")
 app.add_typer(relay.app, name="relay")

@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from fastapi.telemetry import TelemetryConfig
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
+from starlette.routing import Route
 
 from gateway.http import addresses
 from gateway.http.commands import CommandRoutes
@@ -71,6 +72,11 @@ def create_app(
     addresses.register()
     objects, questions = ObjectRoutes(serving), QuestionRoutes(serving)
     lineage = LineageRoutes(serving).lineage
+    posted: dict[str, Endpoint] = {
+        "/v1/commands": commands.submit,
+        "/v1/search": questions.search,
+        "/v1/graph-queries": questions.graph,
+    }
     reading: dict[str, Endpoint] = {
         "/v1/objects/{type}/{key:id}": objects.object,
         "/v1/history/{type}/{key:id}": objects.history,
@@ -81,15 +87,10 @@ def create_app(
         "/v1/health": HealthRoutes(serving).health,
         **_about(serving),
     }
-    for path, endpoint in reading.items():
-        app.add_api_route(path, endpoint, methods=["GET", "HEAD"], response_model=None)
-    posted = {
-        "/v1/search": questions.search,
-        "/v1/graph-queries": questions.graph,
-        "/v1/commands": commands.submit,
-    }
-    for path, endpoint in posted.items():
-        app.add_api_route(path, endpoint, methods=["POST"], response_model=None)
+    # Plain routes: an endpoint reads its request itself, and what the framework would do for it takes twice as long as
+    # most answers do.
+    for method, endpoints in (("POST", posted), ("GET", reading)):
+        app.router.routes.extend(Route(path, one, methods=[method]) for path, one in endpoints.items())
     app.openapi = lambda: openapi_document(serving.now.domains, serving.limits, {})  # type: ignore[method-assign]
     _add_explorer(app)
     return app

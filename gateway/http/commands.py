@@ -96,6 +96,8 @@ def _answer(receipt: Receipt, status: int) -> Response:
 
 def _wait_of(request: Request, known: tuple[str, ...]) -> float | None:
     """Seconds to wait for the read models, None not to. Raises RequestRefused for any parameter it does not know."""
+    if not request.scope["query_string"]:
+        return None
     given = request.query_params.multi_items()
     for at, (name, _) in enumerate(given):
         if name not in known:

@@ -5,16 +5,21 @@ import subprocess
 import sys
 from pathlib import Path
 
-from resources.home import PROJECT_ROOT
+from gateway.readers import open_readers
+from ontology_assets.events.verify import verify
+from resources.home import PROJECT_ROOT, Home
 from tests.embedded.conftest import Bakery
 from tests.served import served
+from tests.writable import writable
 
 EXAMPLES = 15
+WRITTEN = 20
 SCHEMATHESIS = Path(sys.executable).with_name("schemathesis")
 
 
 def test_schemathesis_finds_no_failure(bakery_run: Bakery, tmp_path: Path) -> None:
-    with served(bakery_run.home, bakery_run.shop.folder) as address:
+    own = writable(bakery_run, tmp_path)  # commands are asked too, and many of them are right
+    with own.following(), served(own.home, own.folder) as address:
         done = subprocess.run(
             [
                 *(str(SCHEMATHESIS), "--config-file", str(PROJECT_ROOT / "schemathesis.toml")),
@@ -30,4 +35,7 @@ def test_schemathesis_finds_no_failure(bakery_run: Bakery, tmp_path: Path) -> No
     cases = re.search(r"(\d+) generated, (\d+) passed", text)
     assert cases is not None, text
     assert int(cases[1]) == int(cases[2]) > 500
-    assert "Tested: 8" in text
+    assert "Tested: 10" in text
+    with open_readers(Home(own.home), [own.domain]) as readers:
+        assert verify(readers.log("bakery")).ok
+        assert readers.stats("bakery")["by_type"]["ObjectCreated"] > WRITTEN
