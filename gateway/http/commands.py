@@ -5,6 +5,7 @@ the event loop only hears of it.
 """
 
 import asyncio
+from dataclasses import replace
 from urllib.parse import quote
 
 import orjson
@@ -19,9 +20,11 @@ from gateway.http.documents import JSON
 from gateway.http.problems import RequestRefused, problem_response
 from gateway.http.serving import Asked, Serving
 from ontology_assets.canonical import NotCanonical
+from ontology_assets.commands.command import read_command
 from ontology_assets.commands.errors import NotSettled
 from ontology_assets.commands.receipt import Receipt
 from ontology_assets.keys import KeyRefused
+from ontology_assets.tracing import read_traceparent
 from resources.read_model.time_limit import TooSlow
 
 POSITION = "position"
@@ -40,7 +43,9 @@ class CommandRoutes:
         document = await read_document(request, self._serving.limits)
         asked, commanding = self._now()
         try:
-            receipt = await commanding.service.arun(document, self._serving.limits.commit_seconds)
+            traceparent = read_traceparent(request.headers.get("traceparent"))
+            command = replace(read_command(document), traceparent=traceparent)
+            receipt = await commanding.service.arun(command, self._serving.limits.commit_seconds)
         except (KeyRefused, NotCanonical) as fault:  # elsewhere a text in an address, and 404
             return problem_response(fault)
         if receipt.status == "unknown":

@@ -38,6 +38,8 @@ class Command:
     actor: str | None = None
     correlation_id: str | None = None
     causation_id: str | None = None
+    traceparent: str | None = None
+    """The W3C trace context it came in (`tracing.read_traceparent`); a document has none, a request's header may."""
 
     @property
     def digest(self) -> str:

@@ -13,7 +13,7 @@ import orjson
 from ontology_assets.canonical import json_of, state_hash
 from ontology_assets.commands.command import Command
 from ontology_assets.commands.errors import CommandRefused, NoSuchObject, ObjectExists
-from ontology_assets.events.envelope import EDITS, NULL_STATE_HASH, REQUEST, NewEvent, derived_id
+from ontology_assets.events.envelope import EDITS, NULL_STATE_HASH, REQUEST, TRACEPARENT, NewEvent, derived_id
 from ontology_assets.events.group import Current, View
 from ontology_assets.keys import decode_key, key_types
 from ontology_assets.model.definitions import ObjectType
@@ -99,6 +99,8 @@ class CheckedCommand:
         if self.held or now.edits:
             metadata[EDITS] = edits.document()
         command = self.command
+        if command.traceparent is not None:
+            metadata[TRACEPARENT] = command.traceparent
         text = "null" if after is None else state_text_of(after)
         event_type = DELETED if after is None else UPDATED if now.alive else CREATED
         changed = ""
