@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from gateway.home_format import write_format
+from resources.home import FORMAT, Home
 from tests.conftest import Spice
 from tests.embedded.conftest import Bakery
 from tests.writable import Writable, writable
@@ -20,6 +22,7 @@ def shop(bakery_run: Bakery, tmp_path_factory: pytest.TempPathFactory) -> Spice:
     project = folder / "project"
     shutil.copytree(bakery_run.shop.project, project)
     shutil.copy(own.folder / "domain.yaml", project / "orchestration" / "defs" / "bakery" / "domain.yaml")
+    write_format(Home(own.home), FORMAT)
     return Spice(own.home, project)
 
 
