@@ -150,6 +150,17 @@ class Chain:
                 low = middle + 1
         return low
 
+    def position_at(self, moment: datetime) -> int:
+        """Position of the last event recorded at or before a moment; 0 if there is none."""
+        low, high = 0, self.newest() + 1
+        while low < high:
+            middle = (low + high) // 2
+            if self.span(middle)[2] <= moment:
+                low = middle + 1
+            else:
+                high = middle
+        return self.span(low - 1)[1] if low else 0
+
     def _begin(self) -> None:
         if self.read(0) is None:
             raise LogDamaged(self.domain, 0, "missing, though later records are there")

@@ -3,14 +3,19 @@
 A thread of its own, started with the first request. What a group is and how it is decided is group.py.
 """
 
+import sqlite3
 import threading
 import time
 from collections import deque
+from collections.abc import Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from ontology_assets.events.errors import OutcomeUnknown
-from ontology_assets.events.group import MOST_REQUESTS, Answer, Group, Outcome, Request
+from ontology_assets.events.group import MOST_REQUESTS, Answer, Outcome, Request
+from resources.errors import SpiceError
 
 LINGER_S = 0.002
 """At most so long a group waits for those who were in the last one: they are about to ask again."""
@@ -27,6 +32,14 @@ class GroupMetrics:
     longest_wait_s: float = 0.0
 
 
+class Commits(Protocol):
+    """What a `Group` does: one outcome a request, in their order."""
+
+    def commit(self, requests: Sequence[Request]) -> list[Outcome]: ...
+
+    def work_off(self) -> bool: ...
+
+
 @dataclass
 class _Waiting:
     request: Request
@@ -37,7 +50,7 @@ class _Waiting:
 class GroupCommitter:
     """Safe for any number of threads; asyncio callers wrap the future (`asyncio.wrap_future`)."""
 
-    def __init__(self, group: Group, *, name: str = "committer", linger_s: float = LINGER_S) -> None:
+    def __init__(self, group: Commits, *, name: str = "committer", linger_s: float = LINGER_S) -> None:
         self._group, self._name, self._linger_s = group, name, linger_s
         self._waiting: deque[_Waiting] = deque()
         self._changed = threading.Condition()
@@ -80,8 +93,15 @@ class GroupCommitter:
             if group:
                 before = len(group)
                 self._commit(group)
+                self._work_off()
             elif self._closed and not self._waiting:
                 return
+
+    def _work_off(self) -> None:
+        """While nobody waits. What goes wrong is met again by the next commit, whose callers are told."""
+        with suppress(SpiceError, OSError, sqlite3.Error):
+            while not self._waiting and not self._closed and self._group.work_off():
+                pass
 
     def _taken(self, before: int) -> list[_Waiting]:
         """The next group; empty when closed, or when all in it were cancelled."""

@@ -141,6 +141,14 @@ class DataFileReader:
                     yield self._group(record.n, file, parquet, group, columns).slice(max(0, skip - before))
                 before += rows
 
+    def check(self, record: Record, file: DataFile) -> None:
+        """Raises LogDamaged unless the file is what the record names, or its rows are archived."""
+        try:
+            self._check_hash(record.n, file)
+            self._open(record.n, file).close()
+        except ObjectNotFound:
+            self._check_archived(record, file)
+
     def at(self, record: Record, file: DataFile, rows: list[int], columns: list[str]) -> pa.Table:
         """The given rows (ascending places in the file), reading only their row groups; pages carry checksums."""
         parts: list[pa.Table] = []
@@ -188,16 +196,10 @@ class DataFileReader:
         self, record: Record, file: DataFile, first: int, last: int, columns: list[str]
     ) -> Iterator[pa.Table]:
         """Rows first..last of a file that is gone, from the sealed history. Raises LogDamaged if that has them not."""
-        mark = read_mark(self._store, self._domain)
-        if mark is None or record.n > mark.through or mark.log_id != record.log_id:
-            raise LogDamaged(self._domain, record.n, f"its data file {file.key} is missing")
-        if self._history is None:
-            raise LogDamaged(
-                self._domain, record.n, "its rows are archived, and the sealed history is not at hand here"
-            )
+        history = self._check_archived(record, file)
         start = record.first + file.first
         expected = start + first
-        for run in self._history.rows(start + first, start + last, [name for name in columns if name != "ordinal"]):
+        for run in history.rows(start + first, start + last, [name for name in columns if name != "ordinal"]):
             for at in range(0, run.num_rows, ROW_GROUP):
                 rows = run.slice(at, ROW_GROUP)
                 positions = rows["position"].to_numpy()
@@ -216,6 +218,16 @@ class DataFileReader:
             raise LogDamaged(
                 self._domain, record.n, f"its rows are archived, and the sealed history lacks position {expected}"
             )
+
+    def _check_archived(self, record: Record, file: DataFile) -> History:
+        mark = read_mark(self._store, self._domain)
+        if mark is None or record.n > mark.through or mark.log_id != record.log_id:
+            raise LogDamaged(self._domain, record.n, f"its data file {file.key} is missing")
+        if self._history is None:
+            raise LogDamaged(
+                self._domain, record.n, "its rows are archived, and the sealed history is not at hand here"
+            )
+        return self._history
 
     def _open(self, n: int, file: DataFile) -> pq.ParquetFile:
         """Raises ObjectNotFound for a file that is gone."""

@@ -104,7 +104,7 @@ class Group:
         deciding = _Deciding(requests, self._states, self._log.domain)
         batch = self._log.new_id()
         try:
-            commit = self._log.append(self._heads, lambda heads: deciding.draft(heads, batch))
+            commit = self._log.append(self._heads, lambda heads: deciding.draft(heads, batch), whole=False)
         except (OutcomeUnknown, LogDamaged):
             raise
         except SpiceError as error:
@@ -112,6 +112,10 @@ class Group:
                 return [error]
             return [outcome for request in requests for outcome in self.commit([request])]
         return deciding.outcomes(commit)
+
+    def work_off(self) -> bool:
+        """Use idle time: fold a little of a large load that the heads are behind with; False if there is no more."""
+        return self._heads.work_off()
 
 
 class _Deciding:

@@ -2,31 +2,18 @@
 
 A SQLite file derived from the log, caught up before every decision, one transaction a step, thrown away and rebuilt
 if it doesn't fit the log. Deleting it costs time and nothing else. One object serves one thread at a time; any number
-of processes may share the file.
+of processes may share the file. Here is what heads can be asked; how they are caught up is heads_following.py.
 """
 
-import sqlite3
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ontology_assets.events.chain import NOT_BEGUN, Chain, LogEnd
-from ontology_assets.events.envelope import ASSET_TYPE, micros, moment
-from ontology_assets.events.errors import LogDamaged
-from ontology_assets.events.heads_file import HeadsFile
-from ontology_assets.events.heads_schema import FOLDED_COLUMNS, TABLES, Fold
-from ontology_assets.events.overlap import Reads
-from ontology_assets.events.record import Record
-
-_STEP_EVENTS = 100_000
-"""Events folded in one transaction (a larger record is still one)."""
+from ontology_assets.events.envelope import ASSET_TYPE, NULL_STATE_HASH
+from ontology_assets.events.heads_following import HeadsFollowing
 
 LOOKUP_SCHEMA = pa.schema(
     [
@@ -75,78 +62,36 @@ class KnownCommand:
     last: int
 
 
-class FoldedLog(Protocol):
-    """What Heads needs of the log."""
+class Heads(HeadsFollowing):
+    """Heads of one log. All queries answer as of `position`, which only catch_up() moves.
 
-    @property
-    def chain(self) -> Chain: ...
-
-    def bulk(self, record: Record, columns: list[str]) -> Iterator[tuple[int, pa.Table]]: ...
-
-
-class Heads(HeadsFile):
-    """Heads of one log. All queries answer as of `position`, which only catch_up() moves."""
-
-    def __init__(self, path: Path, log: FoldedLog, *, factory: type[sqlite3.Connection] = sqlite3.Connection) -> None:
-        super().__init__(path, factory)
-        self._log = log
-        self._lock = threading.RLock()
-        self._reads: Reads | None = None
-
-    @property
-    def end(self) -> LogEnd:
-        """Where these heads stand."""
-        row = self._db.execute("SELECT log_id, n, position, chain, recorded_at FROM meta").fetchone()
-        if row is None:
-            return NOT_BEGUN
-        log_id, n, position, chain, recorded_at = row
-        return LogEnd(log_id, n, position, chain, moment(recorded_at))
-
-    @property
-    def position(self) -> int:
-        return self.end.position
-
-    def catch_up(self) -> int:
-        """Fold what the log has more; returns the position reached. Raises LogDamaged."""
-        with self._lock:
-            try:
-                self._follow()
-            except sqlite3.DatabaseError as error:
-                self._replace(error)
-                self._follow()
-            return self.position
-
-    @contextmanager
-    def deciding(self) -> Iterator[Reads]:
-        """One snapshot for all queries inside, and a note of what they read."""
-        with self._lock:
-            self._db.execute("BEGIN")
-            try:
-                self._db.execute("SELECT n FROM meta").fetchone()  # the first read takes the snapshot
-                self._reads = Reads()
-                yield self._reads
-            finally:
-                self._reads = None
-                self._db.execute("COMMIT")
+    Inside deciding() what a query reads is noted.
+    """
 
     def lookup(self, aggregate_type: str, ids: pa.Array | pa.ChunkedArray) -> pa.Table:
         """LOOKUP_SCHEMA, one row per id that is known (deleted ones too), in no particular order."""
         if self._reads is not None:
             self._reads.ids(aggregate_type, _flat(ids))
-        return self._table(
+        found = self._table(
             f"SELECT {_COLUMNS} FROM {_GIVEN} LEFT JOIN owners o USING (owner_id)",  # noqa: S608
             (self._type(aggregate_type), _json(ids)),
         )
+        behind = self._behind(aggregate_type, _flat(ids))
+        if not behind.num_rows:
+            return found
+        older = pc.is_in(found["id"], value_set=behind["id"].combine_chunks())
+        return pa.concat_tables([found.filter(pc.invert(older)), behind])
 
     def owned(self, aggregate_type: str, owners: list[str]) -> pa.Table:
         """LOOKUP_SCHEMA of the live aggregates of these owners."""
-        found = self._table(
-            f"SELECT {_COLUMNS} FROM json_each(?2) j CROSS JOIN owners o ON o.name = j.value "  # noqa: S608
-            # Left alone, the planner walks the whole type for each owner: 2.2 s for 31 of 365 days, 0.2 s with it.
-            "CROSS JOIN aggregates a INDEXED BY live_by_owner "
-            "ON a.owner_id = o.owner_id AND a.type_id = ?1 AND a.deleted = 0",
-            (self._type(aggregate_type), orjson.dumps(owners).decode()),
-        )
+        with self._whole():
+            found = self._table(
+                f"SELECT {_COLUMNS} FROM json_each(?2) j CROSS JOIN owners o ON o.name = j.value "  # noqa: S608
+                # Left alone, the planner walks the whole type for each owner: 2.2 s for 31 of 365 days, 0.2 s with it.
+                "CROSS JOIN aggregates a INDEXED BY live_by_owner "
+                "ON a.owner_id = o.owner_id AND a.type_id = ?1 AND a.deleted = 0",
+                (self._type(aggregate_type), orjson.dumps(owners).decode()),
+            )
         if self._reads is not None:
             self._reads.owners(aggregate_type, owners)
             self._reads.ids(aggregate_type, _flat(found["id"]))
@@ -157,20 +102,23 @@ class Heads(HeadsFile):
         if self._reads is not None:
             self._reads.ids(aggregate_type, _flat(ids))
         asked = _flat(ids)
-        live = self._db.execute(
-            f"SELECT a.id FROM {_GIVEN} WHERE a.deleted = 0",  # noqa: S608
-            (self._type(aggregate_type), _json(asked.unique())),
-        ).fetchall()
+        with self._whole():
+            live = self._db.execute(
+                f"SELECT a.id FROM {_GIVEN} WHERE a.deleted = 0",  # noqa: S608
+                (self._type(aggregate_type), _json(asked.unique())),
+            ).fetchall()
         return pc.and_(pc.is_valid(asked), pc.is_in(asked, value_set=pa.array([r[0] for r in live], pa.string())))
 
     def sequences(self, aggregate_type: str, ids: list[str]) -> dict[str, int]:
         """The last sequence of each id that has any event. Not noted as a read: for checking what will be written."""
-        return dict(
+        found = dict(
             self._db.execute(
                 f"SELECT a.id, a.sequence FROM {_GIVEN}",  # noqa: S608
                 (self._type(aggregate_type), orjson.dumps(ids).decode()),
             ).fetchall()
         )
+        behind = self._behind(aggregate_type, pa.array(ids, pa.string()))
+        return found | dict(zip(behind["id"].to_pylist(), behind["sequence"].to_pylist(), strict=True))
 
     def asset_versions(self, asset: str) -> dict[str, AssetVersion]:
         """By partition ("" when unpartitioned): the latest envelope of the asset."""
@@ -186,12 +134,13 @@ class Heads(HeadsFile):
     def counts(self) -> dict[str, int]:
         """Live objects by type, the log's own bookkeeping left out."""
         self._read_everything()
-        rows = self._db.execute(
-            "SELECT t.name, count(*) FROM aggregates a JOIN types t USING (type_id) "
-            "WHERE a.deleted = 0 AND t.name != ? GROUP BY t.name ORDER BY t.name",
-            (ASSET_TYPE,),
-        )
-        return dict(rows.fetchall())
+        with self._whole():
+            rows = self._db.execute(
+                "SELECT t.name, count(*) FROM aggregates a JOIN types t USING (type_id) "
+                "WHERE a.deleted = 0 AND t.name != ? GROUP BY t.name ORDER BY t.name",
+                (ASSET_TYPE,),
+            )
+            return dict(rows.fetchall())
 
     def stats(self) -> dict[str, Any]:
         """{"position", "by_type": {event type: events}, "by_branch": {branch: events}} as of these heads."""
@@ -215,12 +164,13 @@ class Heads(HeadsFile):
 
     def positions_of(self, aggregate_type: str, aggregate_id: str) -> list[int]:
         """Positions of all events of one aggregate, oldest first."""
-        rows = self._db.execute(
-            "SELECT position FROM earlier WHERE type_id = ?1 AND id = ?2 "
-            "UNION ALL SELECT position FROM aggregates WHERE type_id = ?1 AND id = ?2 ORDER BY position",
-            (self._type(aggregate_type), aggregate_id),
-        )
-        return [row[0] for row in rows]
+        with self._whole():
+            rows = self._db.execute(
+                "SELECT position FROM earlier WHERE type_id = ?1 AND id = ?2 "
+                "UNION ALL SELECT position FROM aggregates WHERE type_id = ?1 AND id = ?2 ORDER BY position",
+                (self._type(aggregate_type), aggregate_id),
+            )
+            return [row[0] for row in rows]
 
     def known_events(self, event_ids: list[str]) -> dict[str, KnownEvent]:
         """Of these ids those that an inline event in the log has."""
@@ -256,69 +206,27 @@ class Heads(HeadsFile):
 
     def checksum(self) -> tuple[int, int]:
         """(aggregates, sum of their sequences): equals (aggregates, events) of the log."""
-        count, total = self._db.execute("SELECT count(*), coalesce(sum(sequence), 0) FROM aggregates").fetchone()
+        with self._whole():
+            count, total = self._db.execute("SELECT count(*), coalesce(sum(sequence), 0) FROM aggregates").fetchone()
         return int(count), int(total)
 
-    def _follow(self) -> None:
-        if not self._fits:
-            self._check_fit()
-        try:
-            self._fold_rest()
-        except LogDamaged:
-            # Is the log damaged, or was it replaced under a running process?
-            if not self._check_fit():
-                raise
-            self._fold_rest()
-
-    def _check_fit(self) -> bool:
-        """Throw the content away if it is not a snapshot of this log; True if it was."""
-        at = self.end
-        reason = None if at.n < 0 else self._misfit(at)
-        self._fits = True
-        if reason is None:
-            return False
-        self.rebuilt = reason
-        with self._writing():
-            for table in TABLES:
-                self._db.execute(f"DELETE FROM {table}")  # noqa: S608
-        return True
-
-    def _misfit(self, at: LogEnd) -> str | None:
-        begun = self._log.chain.read(0)
-        if begun is None:
-            return "the log is not begun"
-        if begun.log_id != at.log_id:
-            return f"it was made from log {at.log_id}, this is {begun.log_id}"
-        record = self._log.chain.read(at.n)
-        if record is None:
-            return f"it stands at record {at.n}, which the log does not have: the log was restored from an older copy"
-        if record.chain != at.chain:
-            return (
-                f"record {at.n} is another than the one it was made from: the log was restored and went on differently"
-            )
-        return None
-
-    def _fold_rest(self) -> None:
-        chain, before = self._log.chain, self.end
-        record = chain.next(before)
-        while record is not None:
-            with self._writing():
-                # Another process may have folded meanwhile: what counts is the position inside the transaction.
-                at, fold, folded = self.end, Fold(self._db, chain.domain), 0
-                if at != before:
-                    record = chain.next(at)
-                while record is not None and folded < _STEP_EVENTS:
-                    fold.record(record, self._log.bulk(record, FOLDED_COLUMNS))
-                    at, folded = LogEnd.of(record), folded + max(1, record.rows)
-                    record = chain.next(at)
-                self._write_end(at)
-            before = at
-
-    def _write_end(self, at: LogEnd) -> None:
-        self._db.execute(
-            "INSERT OR REPLACE INTO meta VALUES (1, ?, ?, ?, ?, ?)",
-            (at.log_id, at.n, at.position, at.chain, micros(at.recorded_at)),
-        )
+    def _behind(self, aggregate_type: str, ids: pa.Array) -> pa.Table:
+        """LOOKUP_SCHEMA of those of these aggregates that have rows behind: what these say is newer."""
+        last: dict[str, dict[str, Any]] = {}
+        for _, rows in self._backlog.of(self._db, aggregate_type, ids):
+            last |= {row["aggregate_id"]: row for row in rows.to_pylist()}
+        found = [
+            {
+                "id": key,
+                "sequence": row["sequence_number"],
+                "state_hash": row["state_hash"],
+                "owner": row["owner"],
+                "position": row["position"],
+                "deleted": row["state_hash"] == NULL_STATE_HASH,
+            }
+            for key, row in last.items()
+        ]
+        return pa.Table.from_pylist(found, schema=LOOKUP_SCHEMA)
 
     def _type(self, name: str) -> int:
         row = self._db.execute("SELECT type_id FROM types WHERE name = ?", (name,)).fetchone()

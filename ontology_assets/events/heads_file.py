@@ -63,6 +63,15 @@ class HeadsFile:
         self._db, self._fits = self._opened(), False
 
     @contextmanager
+    def _not_waiting(self) -> Iterator[None]:
+        """Inside, a file that somebody else is writing is an error at once (SQLITE_BUSY)."""
+        self._db.execute("PRAGMA busy_timeout = 0")
+        try:
+            yield
+        finally:
+            self._db.execute(f"PRAGMA busy_timeout = {int(_WAIT_S * 1e3)}")
+
+    @contextmanager
     def _writing(self) -> Iterator[None]:
         self._db.execute("BEGIN IMMEDIATE")
         try:

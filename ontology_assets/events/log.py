@@ -98,28 +98,29 @@ class EventLog:
         """The newest record: n = -1 and position 0 when there is none."""
         return self.chain.end()
 
-    def append(self, heads: Heads, decide: Callable[[Heads], Draft | None]) -> Commit | None:
+    def append(self, heads: Heads, decide: Callable[[Heads], Draft | None], *, whole: bool = True) -> Commit | None:
         """Catch the heads up, decide on them, offer the draft; None if there is nothing to append.
 
-        `decide` runs again if somebody else's record touched what it read or wrote. Raises SequenceConflict (an
+        `decide` runs again if somebody else's record touched what it read or wrote. One that asks about given
+        aggregates alone says whole=False and never waits until a large load is folded. Raises SequenceConflict (an
         aggregate is not where the draft expects it), EventIdReused, DraftRefused (nothing was written), OutcomeUnknown
         (settled before the next append), LogDamaged.
         """
         with self._committing:
             began = self._timer()
             try:
-                return self._append(heads, decide)
+                return self._append(heads, decide, whole=whole)
             finally:
                 self._turns.done()
                 self._counter.add(seconds=self._timer() - began)
 
-    def _append(self, heads: Heads, decide: Callable[[Heads], Draft | None]) -> Commit | None:
+    def _append(self, heads: Heads, decide: Callable[[Heads], Draft | None], *, whole: bool) -> Commit | None:
         self._offering.settle()
         self._begin()
         while True:
             self._turns.give_way()
-            heads.catch_up()
-            with heads.deciding() as reads:
+            heads.catch_up(whole=whole)
+            with heads.deciding(whole=whole) as reads:
                 draft = decide(heads)
                 if draft is None or not draft.rows:
                     self.chain.sync()  # "nothing to do" says of what is there that it is done
@@ -146,7 +147,7 @@ class EventLog:
     def _caught_up_after(self, heads: Heads) -> None:
         """A convenience for the caller: what fails here must not hide that the batch is committed."""
         try:
-            heads.catch_up()
+            heads.catch_up(whole=False)
         except SpiceError:
             raise
         except Exception:  # noqa: BLE001 whatever a store raises while reading; the next append catches up or says so
@@ -167,12 +168,16 @@ class EventLog:
         return record is not None and record.chain == chain
 
     def stream(self, records: Iterable[Record], batch_rows: int) -> Iterator[pa.Table]:
-        """Events of consecutive records with their record's number (NUMBERED_SCHEMA), `batch_rows` at a time."""
+        """Events of consecutive records with their record's number (NUMBERED_SCHEMA)."""
         return self._reader.stream(records, batch_rows)
 
-    def bulk(self, record: Record, columns: list[str]) -> Iterator[tuple[int, pa.Table]]:
-        """(position of the first row, rows) of the record's bulk events, only these columns."""
-        return self._reader.bulk(record, columns)
+    def bulk(self, record: Record, columns: list[str], skip: int = 0) -> Iterator[tuple[int, pa.Table]]:
+        """(position of the first row, rows) of the record's bulk events after the first `skip`, only these columns."""
+        return self._reader.bulk(record, columns, skip)
+
+    def check(self, record: Record) -> None:
+        """Raises LogDamaged unless the record's data files are what it names, or are archived."""
+        self._reader.check(record)
 
     def states(self, positions: Iterable[int] | pa.Array) -> pa.Table:
         """(position, data) of the given positions, ascending; reads only the row groups they are in."""
@@ -191,14 +196,7 @@ class EventLog:
 
     def position_at(self, moment: datetime) -> int:
         """Position of the last event recorded at or before a moment; 0 if there is none."""
-        low, high = 0, self.chain.newest() + 1
-        while low < high:
-            middle = (low + high) // 2
-            if self.chain.span(middle)[2] <= moment:
-                low = middle + 1
-            else:
-                high = middle
-        return self.chain.span(low - 1)[1] if low else 0
+        return self.chain.position_at(moment)
 
     def stats(self, heads: Heads | None = None) -> dict[str, Any]:
         """{"position", "by_type", "by_branch"}: from the heads, or from every record's header."""

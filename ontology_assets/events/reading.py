@@ -27,13 +27,19 @@ class Reader:
         self._files = DataFileReader(chain.store, chain.domain, history)
         self._upcasters = upcasters or Upcasters()
 
-    def bulk(self, record: Record, columns: list[str]) -> Iterator[tuple[int, pa.Table]]:
+    def bulk(self, record: Record, columns: list[str], skip: int = 0) -> Iterator[tuple[int, pa.Table]]:
         """(position of the first row, rows) of the record's bulk events, row group by row group."""
         for file in record.files:
-            position = record.first + file.first
-            for rows in self._files.rows(record, file, columns):
+            passed = min(file.rows, max(0, skip - file.first))
+            position = record.first + file.first + passed
+            for rows in self._files.rows(record, file, columns, passed) if passed < file.rows else ():
                 yield position, rows
                 position += rows.num_rows
+
+    def check(self, record: Record) -> None:
+        """Raises LogDamaged unless the record's data files are what it names, or are archived."""
+        for file in record.files:
+            self._files.check(record, file)
 
     def touched(self, record: Record) -> Iterator[pa.Table]:
         """aggregate_type, aggregate_id and owner of all events of the record."""

@@ -124,11 +124,11 @@ def test_a_fault_of_the_store_is_each_callers_answer_and_not_the_committers_end(
     class Failing(Heads):
         failing = True
 
-        def catch_up(self) -> int:
+        def catch_up(self, *, whole: bool = True) -> int:
             if self.failing:
                 self.failing = False
                 raise ConnectionResetError("reset while reading")
-            return super().catch_up()
+            return super().catch_up(whole=whole)
 
     committer = GroupCommitter(Group(log, Failing(tmp_path / "f.sqlite", log)))
     with pytest.raises(ConnectionResetError):
