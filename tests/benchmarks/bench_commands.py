@@ -1,6 +1,6 @@
 """`POST /v1/commands` against a real server, every command durable (fsync) before it is answered.
 
-`python -m tests.benchmarks.bench_commands` prints one JSON line a figure: {name, ours, bare, ratio, want, machine}.
+`python -m tests.benchmarks.bench_commands` prints one JSON line a figure (`figures.py`).
 Server and clients are processes of their own on the same machine, on a home of their own; a client sends its next
 command when the last one is answered. SPICE_BENCH_SCALE=0.01 runs the same code at 1 %. Bare of the 64 clients is the
 same command from one client; of a conflict the same; of a wait that fails the time that was asked for.
@@ -8,8 +8,6 @@ same command from one client; of a conflict the same; of a wait that fails the t
 
 import asyncio
 import itertools
-import json
-import os
 import statistics
 import tempfile
 import time
@@ -22,11 +20,11 @@ import uvloop
 
 from resources.home import Home
 from resources.object_store.local import LocalObjectStore
-from tests.benchmarks.bench_event_log import CLIENTS, figure
+from tests.benchmarks.bench_event_log import CLIENTS
+from tests.benchmarks.figures import SCALE, figure
 from tests.benchmarks.http_load import Client, post
 from tests.served import served
 
-SCALE = float(os.environ.get("SPICE_BENCH_SCALE", "1"))
 EACH = max(5, int(200 * SCALE))
 ROUNDS = 5 if SCALE >= 0.1 else 1
 LATE_S = 0.5
@@ -142,7 +140,7 @@ def main() -> None:
         with served(home.root, folder) as address:
             port = int(address.rsplit(":", 1)[1])
             uvloop.run(measure(port))
-        print(json.dumps({"figure": "a bare durable put, ms", "p50": round(1000 * one_put(home.objects), 3)}))
+        figure("a bare durable put, p50 in ms", 1000 * one_put(home.objects))
 
 
 if __name__ == "__main__":

@@ -1,13 +1,10 @@
 """The event log against the bare tools on the same machine in the same run.
 
-`python -m tests.benchmarks.bench_event_log` prints one JSON line a figure: {name, ours, bare, ratio, want, machine},
-rates in events a second, or milliseconds where the name says so. SPICE_BENCH_SCALE=0.01 runs the same code at 1 %.
+`python -m tests.benchmarks.bench_event_log` prints one JSON line a figure (`figures.py`): rates in events a second, or
+milliseconds where the name says so. SPICE_BENCH_SCALE=0.01 runs the same code at 1 %.
 """
 
 import asyncio
-import json
-import os
-import platform
 import statistics
 import tempfile
 import time
@@ -33,23 +30,16 @@ from ontology_assets.events.verify import verify
 from ontology_assets.model.definitions import Domain, ObjectType
 from resources.lake.local import LocalLake
 from resources.object_store.local import LocalObjectStore
+from tests.benchmarks.figures import SCALE, at_most, figure
 from tests.unit.events.counted import Counted, NotSynced
 from tests.unit.events.making import DOMAIN, append, event, inline, rows, sha
 
-SCALE = float(os.environ.get("SPICE_BENCH_SCALE", "1"))
 YEAR = max(1_000, int(336_776 * SCALE))
 COMMITS = max(300, int(100_000 * SCALE))
 MEASURED = max(100, min(1_000, int(10_000 * SCALE)))
 CLIENTS = 64
 SEALED = max(40_000, int(1_000_000 * SCALE))
 GROUP = 1_000
-MACHINE = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
-
-
-def figure(name: str, ours: float, bare: float, want: float, *, lower_is_better: bool = False) -> None:
-    ratio = bare / ours if lower_is_better else ours / bare
-    line = {"name": name, "ours": ours, "bare": bare, "ratio": ratio, "want": want, "machine": MACHINE}
-    print(json.dumps({k: round(v, 4) if isinstance(v, float) else v for k, v in line.items()}), flush=True)
 
 
 @contextmanager
@@ -87,15 +77,15 @@ def bulk_append(root: Path, table: pa.Table) -> None:
         ours = seconds(lambda: append(log, heads, Draft("year", events=table)))
         figure("bulk append, events/s", YEAR / ours, YEAR / seconds(bare), 0.5)
         fold = seconds(Heads(root / "again.sqlite", log).catch_up)
-        figure("of it folding into heads, events/s", YEAR / fold, YEAR / ours, 0)
+        figure("of it folding into heads, events/s", YEAR / fold)
         ids = table["aggregate_id"].slice(0, min(30_000, YEAR))
         took = statistics.median(seconds(lambda: heads.lookup("Ship", ids)) for _ in range(5))
-        figure("lookup of 30,000 ids in heads, ms", took * 1e3, 150.0, 1.0, lower_is_better=True)
+        at_most("lookup of 30,000 ids in heads, ms", took * 1e3, 150.0)
         lake = LocalLake(root / "lake")
         sealing = seconds(lambda: seal(log, lake, DOMAIN))
-        figure("sealing with its check, events/s", YEAR / sealing, YEAR / seconds(bare), 0)
+        figure("sealing with its check, events/s", YEAR / sealing, YEAR / seconds(bare))
         verifying = seconds(lambda: verify(log, heads, lake))
-        figure("verify with heads and sealed history, events/s", YEAR / verifying, YEAR / seconds(bare), 0)
+        figure("verify with heads and sealed history, events/s", YEAR / verifying, YEAR / seconds(bare))
 
 
 def follow(root: Path) -> None:
@@ -199,10 +189,8 @@ def sealed_reads(root: Path) -> None:
     ):
         tally = [0]
         took = seconds(partial(read, SealedHistory(lake, DOMAIN, partial(Counted, tally=tally))))
-        figure(
-            f"bytes read for {name} of {SEALED:,} sealed events", tally[0], int(size * want), 1.0, lower_is_better=True
-        )
-        figure(f"reading {name}, ms", took * 1e3, took * 1e3, 0)
+        at_most(f"bytes read for {name} of {SEALED:,} sealed events", tally[0], int(size * want))
+        figure(f"reading {name}, ms", took * 1e3)
 
 
 def main() -> None:

@@ -1,13 +1,12 @@
 """Objectify the year's largest type: states and decisions, without the engine's read and the log's write.
 
-`python -m tests.benchmarks.bench_objectify [--chunk ROWS] [--profile]` prints one JSON line a figure: a first load on
-empty heads, the same again under a new data version (all unchanged), all updated, links checked. For comparison: DuckDB
-making the same JSON and sha256 of the same rows on one thread.
+`python -m tests.benchmarks.bench_objectify [--chunk ROWS] [--profile]` prints one JSON line a figure (`figures.py`): a
+first load on empty heads, the same again under a new data version (all unchanged), all updated, links checked. Bare is
+DuckDB making the same JSON and sha256 of the same rows on one thread; nothing is promised against it.
 """
 
 import argparse
 import cProfile
-import json
 import pstats
 import resource
 import sys
@@ -32,6 +31,7 @@ from ontology_assets.objectify.links import check_links
 from ontology_assets.objectify.states import link_rows, states_of
 from resources.home import PROJECT_ROOT
 from resources.object_store.local import LocalObjectStore
+from tests.benchmarks.figures import SCALE, figure
 
 DOMAIN = load_domain(PROJECT_ROOT / "orchestration/defs/nyc_flights")
 FLIGHT = DOMAIN.object_types["Flight"]
@@ -54,7 +54,8 @@ def mapped_year() -> pa.Table:
         "SELECT carrier, flight, origin, dest, time_hour, make_date(year, month, day) AS flight_date, tailnum, "
         "carrier || ' ' || flight AS designator, distance, dep_delay, arr_delay, time_hour AS _occurred_at, "
         "strftime(make_date(year, month, day), '%Y-%m-%d') AS _partition, row_number() OVER () AS _row, "
-        "row_number() OVER () + 1 AS _line, 'flights.csv' AS _source_file FROM rows ORDER BY _partition, _row"
+        "row_number() OVER () + 1 AS _line, 'flights.csv' AS _source_file FROM rows ORDER BY _partition, _row "
+        f"LIMIT {int(rows.num_rows * SCALE)}"
     ).to_arrow_table()
 
 
@@ -116,16 +117,12 @@ def bare(rows: pa.Table) -> float:
     return time.perf_counter() - started
 
 
-def figure(name: str, rows: int, seconds: float, **more: float) -> None:
-    line = {"figure": name, "rows": rows, "seconds": round(seconds, 3), "rows_per_s": round(rows / seconds)}
-    print(json.dumps({**line, **{key: round(value, 3) for key, value in more.items()}}))
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--chunk", type=int, default=30_000)
     parser.add_argument("--profile", action="store_true")
     options = parser.parse_args()
+    rates: dict[str, float] = {}
     rows = mapped_year()
     parts = chunks(rows, options.chunk)
     changed = [part.set_column(8, "distance", pc.add(part["distance"], 1)) for part in parts]
@@ -140,11 +137,13 @@ def main() -> int:
             ("all updated", changed, "3"),
         ):
             seconds = year.round(given, version)
-            figure(f"objectify {name}", rows.num_rows, seconds["states"] + seconds["decide"], **seconds)
+            rates[f"objectify, {name}, rows/s"] = rows.num_rows / (seconds["states"] + seconds["decide"])
         profile.disable()
-        figure("objectify links", rows.num_rows, year.links(parts))
-    figure("duckdb json and sha256, one thread", rows.num_rows, bare(rows))
-    print(json.dumps({"figure": "peak rss MB", "value": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024}))
+        rates["objectify, links checked, rows/s"] = rows.num_rows / year.links(parts)
+    plain = rows.num_rows / bare(rows)
+    for name, rate in rates.items():
+        figure(name, rate, plain)
+    figure("objectify, peak memory in MB", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
     if options.profile:
         pstats.Stats(profile, stream=sys.stderr).sort_stats("tottime").print_stats(35)
     return 0

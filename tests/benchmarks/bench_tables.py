@@ -1,17 +1,13 @@
 """CSV -> raw -> clean -> pipeline -> checks on the real sample, against DuckDB's read_csv to Parquet of the same file.
 
-`python -m tests.benchmarks.bench_tables` prints one JSON line a figure. `SPICE_BENCH_SCALE` (1 = the year as it is)
-takes that part of its days. The target is design section 6: raw + clean at least half as fast as DuckDB.
+`python -m tests.benchmarks.bench_tables` prints one JSON line a figure (`figures.py`). `SPICE_BENCH_SCALE` (1 = the year as it
+is) takes that part of its days. The target is design section 6: raw + clean at least half as fast as DuckDB.
 """
 
 import csv
 import io
-import json
-import os
 import resource
-import sys
 import tempfile
-import threading
 import time
 import zipfile
 from collections.abc import Callable
@@ -26,6 +22,7 @@ from resources.home import PROJECT_ROOT
 from resources.lake.local import LocalLake
 from resources.sources import fill_from_package, find_source
 from resources.spark import session
+from tests.benchmarks.figures import SCALE, figure
 from transforms.clean import clean
 from transforms.contracts import evaluate_contract
 from transforms.expectations import evaluate_expectations
@@ -34,7 +31,6 @@ from transforms.pipeline import PipelineTables, run_pipeline
 from transforms.raw import ingest
 from transforms.types_lock import column_types
 
-SCALE = float(os.environ.get("SPICE_BENCH_SCALE", "1"))
 DAYS, ROWS = 365, 336_776
 PIPELINE = "daily_punctuality"
 
@@ -54,13 +50,6 @@ def cpu(work: Callable[[], Any]) -> float:
 
 def best_of(tries: int, work: Callable[[], Any]) -> float:
     return min(timed(work) for _ in range(tries))
-
-
-def figure(name: str, **values: Any) -> None:
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    said = {key: round(value, 3) if isinstance(value, float) else value for key, value in values.items()}
-    sys.stdout.write(json.dumps({"figure": name, **said, "peak_rss_mib": round(memory), "scale": SCALE}) + "\n")
-    sys.stdout.flush()
 
 
 def cut(path: Path, days: list[str]) -> int:
@@ -104,7 +93,7 @@ def main() -> None:
             raw = timed(lambda: ingest(dataset, one, source, lake, keys, engine=session, timezone=zone))
             return raw, timed(lambda: clean(dataset, one, types, lake, keys, engine=session, timezone=zone))
 
-        figure("session", seconds=timed(session))
+        figure("engine's session, s", timed(session))
         load("airlines", [""])
         best = (float("inf"), float("inf"))
         for _ in range(3):
@@ -112,16 +101,16 @@ def main() -> None:
                 lake.remove(table)
             best = min(best, load("flights", days), key=sum)
         duck = best_of(3, lambda: bare(folder / "s" / "flights.csv.zip", folder))
-        figure("raw", seconds=best[0], rows=rows, rows_per_second=round(rows / best[0]))
-        figure("clean", seconds=best[1], rows=rows, rows_per_second=round(rows / best[1]))
-        figure("raw+clean against DuckDB", seconds=sum(best), duckdb_seconds=duck, ratio=duck / sum(best), target=0.5)
+        figure("raw and clean, rows/s", rows / sum(best), rows / duck, 0.5)
+        figure("of it raw, rows/s", rows / best[0])
+        figure("of it clean, rows/s", rows / best[1])
         for table in ("raw/flights", "clean/flights"):
             lake.remove(table)
-        figure("raw+clean, processor time", seconds=cpu(lambda: load("flights", days)))
-        figure("raw+clean unchanged", seconds=sum(load("flights", days)))
+        figure("raw and clean, processor seconds", cpu(lambda: load("flights", days)))
+        figure("raw and clean, unchanged, s", sum(load("flights", days)))
         took = timed(lambda: run_pipeline(PIPELINE, pipeline, lake, days, engine=session, timezone=zone))
-        figure("pipeline", seconds=took, rows=rows)
-        figure("import of great_expectations", seconds=timed(great_expectations))
+        figure("pipeline, rows/s", rows / took)
+        figure("import of great_expectations, s", timed(great_expectations))
         judged = PipelineTables(PIPELINE, pipeline, lake, session, zone)
         table, flights = f"transform/{PIPELINE}", domain.datasets["flights"]
 
@@ -130,8 +119,9 @@ def main() -> None:
             evaluate_expectations(table, pipeline.expectations, lake, days, pipeline=judged)
             evaluate_expectations("clean/flights", flights.expectations, lake, days)
 
-        figure("checks, first", seconds=timed(check))
-        figure("checks, warm", seconds=timed(check), threads=threading.active_count())
+        figure("checks, first, s", timed(check))
+        figure("checks, warm, s", timed(check))
+        figure("peak memory in MB", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 
 
 if __name__ == "__main__":
