@@ -296,4 +296,5 @@ def test_the_other_domains_logs_are_still_followed_and_the_run_is_red_in_the_end
     assert taken.run_id == done.run_id
     failure = done.failure_data_for_node("follow_the_log_to_topic")
     assert failure is not None
+    assert failure.user_failure_data is not None
     assert "Another history" in str(failure.user_failure_data.description)

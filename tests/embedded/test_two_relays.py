@@ -56,7 +56,7 @@ class Following:
         return [line for line in list(self.lines) if line["event"] == what]
 
     def stopped(self) -> bool:
-        return psutil.Process(self.process.pid).status() == psutil.STATUS_STOPPED
+        return bool(psutil.Process(self.process.pid).status() == psutil.STATUS_STOPPED)
 
     def end(self) -> int:
         self.process.send_signal(signal.SIGTERM)
