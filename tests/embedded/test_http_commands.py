@@ -14,10 +14,12 @@ from typing import Any
 import httpx
 import pytest
 
+from gateway.home_format import write_format
 from gateway.http.serving import Limits
 from gateway.readers import open_readers
 from ontology_assets.events.verify import verify
-from resources.home import Home
+from resources.home import FORMAT, Home
+from tests.conftest import Spice
 from tests.embedded.conftest import Bakery
 from tests.served import Inside, inside, served
 from tests.writable import Writable, writable
@@ -373,6 +375,17 @@ def test_a_command_that_was_acknowledged_survives_the_kill_of_the_server(own: Wr
     server.wait()
     with inside(own.home, [own.domain]) as gateway:
         assert gateway.ask("GET", "/v1/commands/n1").json() == {**told, "already": True}
+
+
+def test_a_home_that_takes_commands_is_not_reset_under_them(own: Writable) -> None:
+    write_format(Home(own.home), FORMAT)
+    with inside(own.home, [own.domain]) as gateway:
+        assert gateway.ask("POST", "/v1/commands", json=create("o1", "Orange")).status_code == 202
+        done = Spice(own.home).run("reset", "--yes", check=False)
+        assert done.returncode == 2
+        assert "commands" in done.stderr
+    assert list((own.home / "locks").glob("commands*")) == []
+    assert Spice(own.home).run("reset", "--yes").returncode == 0
 
 
 def test_asking_for_a_command_makes_no_file(tmp_path: Path, own: Writable) -> None:
