@@ -4,11 +4,12 @@
 `{"status", "outcome"}` with the child's exit status (-9 = it reached the point). Children are forked after Dagster and
 the rules' libraries are imported, which is what most of a small run's time goes to. A point is `table <name>` (right
 after its Delta commit), `before <asset>` (before the envelope is appended), `after <asset>` (right after it, before the
-asset returns), or empty.
+asset returns), one of tests/kills/points.py (`append: linked put record`), or empty.
 """
 
 import functools
 import importlib
+import importlib.util
 import inspect
 import json
 import os
@@ -42,6 +43,10 @@ def asset_of(decide: Any) -> str:
 
 def lay_trap(point: str) -> None:
     """Wrap the two places where a run writes something that lasts."""
+    if ": " in point:
+        traps = loaded(Path(__file__).parent / "kills" / "traps.py")
+        traps.install(traps.Trap(point.partition(": ")[2], 1))
+        return
     kind, _, name = point.partition(" ")
     append, publish = EventLog.append, LocalWriter._publish
 
@@ -61,6 +66,16 @@ def lay_trap(point: str) -> None:
 
     EventLog.append = trapped_append  # type: ignore[method-assign]
     LocalWriter._publish = trapped_publish  # type: ignore[method-assign]
+
+
+def loaded(file: Path) -> Any:
+    """A module of the tests, which are no package in a project's folder."""
+    spec = importlib.util.spec_from_file_location(file.stem, file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def child(request: dict[str, str]) -> None:

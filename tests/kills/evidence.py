@@ -33,10 +33,10 @@ class _Objects(dict[str, bytes]):
         return next(path for root in self._roots if (path := root / key).exists()).read_bytes()
 
 
-def log_of(home: Path, *, archived: Path | None = None) -> Truth:
+def log_of(home: Path, *, domain: str = DOMAIN, archived: Path | None = None) -> Truth:
     """The whole log. Raises Violation. `archived` is a home that still has the data files that were archived here."""
     truth, objects = Truth(), _Objects(home / "objects", archived and archived / "objects")
-    for record in sorted((home / "objects" / "log" / DOMAIN).glob("*")):
+    for record in sorted((home / "objects" / "log" / domain).glob("*")):
         truth.add(int(record.name), record.read_bytes(), objects)
     return truth
 

@@ -1,4 +1,5 @@
-"""Runs killed exactly between the Delta commit and the envelope, and between the envelope and the materialization.
+"""Runs of Dagster killed exactly between the Delta commit and the envelope, between the envelope and the
+materialization, and at points of append, sealing and projection that test_every_point.py kills bare processes at.
 
 Each run of a chain is killed at the next point, so that each takes up what the one before left; the last one is let
 through. What is there then must be what a run that was never killed leaves.
@@ -15,6 +16,8 @@ from resources.home import Home
 from resources.instance import open_instance
 from resources.lake.local import LocalLake
 from tests.bakery import NAME, RunServer, Workshop, assert_same, assert_whole, contents, edit, workshop
+from tests.kills.evidence import assert_topic, log_of
+from tests.kills.points import POINTS as POINTS_OF_ALL
 
 POINTS = (
     "table raw/sales",
@@ -37,6 +40,10 @@ POINTS = (
 OF_A_CORRECTION = tuple(
     point for point in POINTS if not point.startswith(("after t", "after e", "before", "after raw"))
 )
+
+
+BELOW_THE_PORTS = ("append: linked put record", "seal: before commit lake", "search: in transaction search")
+"""The relay is followed beside the runs: see test_followers_dagster.py."""
 
 
 @pytest.fixture(scope="module")
@@ -130,3 +137,20 @@ def test_a_run_killed_at_every_point_leaves_what_an_unkilled_one_leaves(
     position = after.log(NAME).end().position
     assert server.run(killed).status == 0
     assert shop.readers(killed).log(NAME).end().position == position
+
+
+def test_a_run_killed_in_an_adapter_leaves_what_an_unkilled_one_leaves(
+    shop: Workshop, server: RunServer, tmp_path: Path
+) -> None:
+    plain, killed = tmp_path / "plain", tmp_path / "killed"
+    for home in (plain, killed):
+        shop.spice(home)
+    for point in BELOW_THE_PORTS:
+        assert point in POINTS_OF_ALL
+        assert server.run(killed, point=point).status == -signal.SIGKILL, point
+        log_of(killed, domain=NAME)  # raises Violation
+    assert server.run(plain).status == server.run(killed).status == 0
+    after = shop.follow(killed)
+    assert_same(contents(after), contents(shop.follow(plain)))
+    assert_whole(after, tmp_path / "scratch")
+    assert_topic(killed, log_of(killed, domain=NAME), ended=True)

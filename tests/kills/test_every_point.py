@@ -76,9 +76,9 @@ def test_every_crash_point_of_the_simulator_is_a_real_kill_too() -> None:
     [
         ("no_ids", "append: after put record", 12, "I4"),
         ("acknowledged_before_it_is_there", "append: before put record", 12, "I1"),
-        ("records_written_in_place", "append: half put record", 12, "torn"),
+        ("records_written_in_place", "append: half put record", 12, "I3"),
         ("messages_before_their_position", f"relay: {BETWEEN}", 3, "I9"),
-        ("position_before_its_documents", f"search: {BETWEEN}", 3, "I14"),
+        ("position_before_its_documents", f"search: {BETWEEN}", 3, "I1"),
     ],
 )
 def test_control_without_a_protection_the_same_kill_is_red(

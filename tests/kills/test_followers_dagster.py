@@ -29,6 +29,9 @@ from resources.object_store.local import LocalObjectStore
 from resources.registry.base import Lease
 from resources.registry.sql import SqliteRegistry
 from resources.topic.sqlite import SqliteTopic
+from tests.kills.evidence import assert_topic, log_of
+from tests.kills.points import POINTS
+from tests.kills.sinks import position_in
 from tests.unit.events.making import event, inline
 
 DOMAIN = declared_domains()[0].name
@@ -38,7 +41,7 @@ from gateway.dev import run_dev
 from resources.home import Home
 sys.exit(run_dev(Home.resolve(sys.argv[1]), port=int(sys.argv[2])))
 """
-FIRST_START_SECONDS = 60.0
+FIRST_START_SECONDS = 180.0
 AFTER_A_KILL_SECONDS = 15.0
 AFTER_ALL_KILLED_SECONDS = 40.0
 FOLLOWER_BYTES = 250e6
@@ -67,11 +70,17 @@ class Dev:
 
     def start(self) -> None:
         env = {name: value for name, value in os.environ.items() if name != MARK}
+        env |= {"PYTHONPATH": str(Path(__file__).parent / "armed"), "SPICE_TRAP": str(self.trap)}
         with self.output.open("ab") as out:
             command = [sys.executable, "-c", PROGRAM, str(self.home.root), str(self.port)]
             self.process = subprocess.Popen(
                 command, stdout=out, stderr=out, env=env, cwd=PROJECT_ROOT, start_new_session=True
             )
+
+    @property
+    def trap(self) -> Path:
+        """While it holds a point, the first process that comes there dies; see armed/."""
+        return self.output.with_name("trap")
 
     def flows_within(self, seconds: float) -> None:
         """Append an event and wait until a consumer of the topic can read it."""
@@ -165,6 +174,22 @@ def test_a_killed_follower_is_replaced_in_time(dev: Dev) -> None:
     os.kill(lease.pid, signal.SIGKILL)
     dev.flows_within(AFTER_A_KILL_SECONDS)
     assert dev.runs(dg.DagsterRunStatus.FAILURE) == [lease.run_id]
+    wait_until(dev.all_follow, 5)
+    assert len(dev.runs(dg.DagsterRunStatus.STARTED)) == len(FOLLOWERS)
+
+
+@pytest.mark.parametrize("point", ["relay: before commit topic", "search: before commit search"])
+def test_a_follower_that_dies_at_a_named_point_is_replaced_in_time(dev: Dev, point: str) -> None:
+    assert point in POINTS
+    sink = point.rpartition(" ")[2]
+    lease = dev.leases()[sink]
+    assert lease is not None
+    dev.trap.write_text(point.partition(": ")[2])
+    dev.flows_within(AFTER_A_KILL_SECONDS)
+    wait_until(lambda: position_in(dev.home, point.partition(":")[0]) == dev.appended, AFTER_A_KILL_SECONDS, dev.text)
+    assert not dev.trap.exists()
+    wait_until(lambda: lease.run_id in dev.runs(dg.DagsterRunStatus.FAILURE), 5)
+    assert_topic(dev.home.root, log_of(dev.home.root, domain=DOMAIN), ended=True)
     wait_until(dev.all_follow, 5)
     assert len(dev.runs(dg.DagsterRunStatus.STARTED)) == len(FOLLOWERS)
 

@@ -2,7 +2,7 @@
 
 A point is a call of an adapter: before, in the middle of, or after what it does to a file or a database. `install` wraps
 the adapters' own functions, so the same traps work in a bare process and in a run of Dagster; everything above the ports
-is what ships. Every call gets its name from what it is, so a new kind of call is a new name, which `points.py` must list.
+is what ships. Nothing of the product is loaded before that, see `armed/`. Every call gets its name from what it is, so a new kind of call is a new name, which `points.py` must list.
 """
 
 import json
@@ -13,10 +13,10 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from resources.object_store import local
-from resources.object_store.local import LocalObjectStore
+if TYPE_CHECKING:
+    from resources.object_store.local import LocalObjectStore
 
 OBJECTS = {"log": "record", "log-data": "data", "log-hint": "hint", "log-archive": "mark"}
 """By the first part of a key. Turns (`log-turn`) are courtesy between writers, and no promise rests on them."""
@@ -35,8 +35,8 @@ _WORDS = {
 class Trap:
     """Kills its own process the `hit`-th time that it comes to `point`, and counts all that it comes to."""
 
-    def __init__(self, point: str = "", hit: int = 0, on_death: Callable[[], None] = lambda: None) -> None:
-        self._point, self._hit, self._on_death = point, hit, on_death
+    def __init__(self, point: str = "", hit: int = 0) -> None:
+        self._point, self._hit = point, hit
         self.reached = Counter[str]()
 
     def reach(self, point: str) -> None:
@@ -49,10 +49,23 @@ class Trap:
         return point == self._point and self.reached[point] == self._hit
 
     def die(self) -> None:
-        self._on_death()
         os.write(1, json.dumps({"dies": self._point}).encode() + b"\n")
         os.kill(os.getpid(), signal.SIGKILL)
         signal.pause()  # a thread goes on for a moment after its process was killed
+
+
+class ArmedTrap(Trap):
+    """For the first process that comes to the point that a file holds; the file goes with it."""
+
+    def __init__(self, file: Path) -> None:
+        super().__init__()
+        self._file = file
+
+    def due(self, point: str) -> bool:
+        if not self._file.exists() or self._file.read_text() != point:
+            return False
+        self._file.unlink()
+        return True
 
 
 class _Now(threading.local):
@@ -70,7 +83,7 @@ class _Now(threading.local):
 def install(trap: Trap) -> None:
     """Lay the traps in this process."""
     _in_the_store(trap)
-    _in_databases(trap)
+    in_databases(trap)
     _in_the_lake(trap)
 
 
@@ -79,17 +92,19 @@ def _kind(key: str) -> str | None:
 
 
 def _in_the_store(trap: Trap) -> None:
+    from resources.object_store.local import LocalObjectStore
+
     now = _Now()
     _in_puts(trap, now)
     _in_temp_files(trap, now)
     get, delete, sync = LocalObjectStore.get, LocalObjectStore.delete, LocalObjectStore.sync
 
-    def trapped_get(self: LocalObjectStore, key: str) -> bytes:
+    def trapped_get(self: "LocalObjectStore", key: str) -> bytes:
         if _kind(key) == "record":
             trap.reach("before get record")
         return get(self, key)
 
-    def trapped_delete(self: LocalObjectStore, key: str) -> None:
+    def trapped_delete(self: "LocalObjectStore", key: str) -> None:
         if _kind(key) is None:
             delete(self, key)
             return
@@ -97,7 +112,7 @@ def _in_the_store(trap: Trap) -> None:
         delete(self, key)
         trap.reach(f"after delete {_kind(key)}")
 
-    def trapped_sync(self: LocalObjectStore, prefix: str) -> None:
+    def trapped_sync(self: "LocalObjectStore", prefix: str) -> None:
         trap.reach("before sync")
         sync(self, prefix)
         trap.reach("after sync")
@@ -106,10 +121,12 @@ def _in_the_store(trap: Trap) -> None:
 
 
 def _in_puts(trap: Trap, now: _Now) -> None:
+    from resources.object_store.local import LocalObjectStore
+
     link = LocalObjectStore._link
 
     def trapped(original: Callable[..., Any]) -> Callable[..., Any]:
-        def put(self: LocalObjectStore, key: str, data: Any) -> Any:
+        def put(self: "LocalObjectStore", key: str, data: Any) -> Any:
             now.what = _kind(key)
             if now.what is None:
                 return original(self, key, data)
@@ -121,7 +138,7 @@ def _in_puts(trap: Trap, now: _Now) -> None:
 
         return put
 
-    def trapped_link(self: LocalObjectStore, temp: Path, target: Path) -> bool:
+    def trapped_link(self: "LocalObjectStore", temp: Path, target: Path) -> bool:
         made = link(self, temp, target)
         if made and now.inside:
             trap.reach(f"linked put {now.inside}")
@@ -136,9 +153,12 @@ def _in_puts(trap: Trap, now: _Now) -> None:
 
 
 def _in_temp_files(trap: Trap, now: _Now) -> None:
+    from resources.object_store import local
+    from resources.object_store.local import LocalObjectStore
+
     write_temp, write_all, sync = LocalObjectStore._write_temp, local._write_all, local._sync
 
-    def trapped_write_temp(self: LocalObjectStore, data: Any) -> Path:
+    def trapped_write_temp(self: "LocalObjectStore", data: Any) -> Path:
         now.temp = True
         temp = write_temp(self, data)
         now.temp = False
@@ -244,7 +264,7 @@ class TrappedCursor(sqlite3.Cursor):
         return taken
 
 
-def _in_databases(trap: Trap) -> None:
+def in_databases(trap: Trap) -> None:
     connect = sqlite3.connect
 
     def trapped(database: Any, *arguments: Any, **more: Any) -> sqlite3.Connection:
