@@ -14,12 +14,13 @@ app = typer.Typer(no_args_is_help=True, help="Read models and topic: position, l
 
 @app.command()
 def status(domain: DomainOption = None, home: HomeOption = None, json: JsonOption = False) -> None:
-    """Per follower: position, lag, digest, when it last moved."""
+    """Per follower: position, lag, digest, when it last moved; status 1 if one can't go on (another history)."""
     chosen = the_domain(domain)
     figures = open_readers(home_of(home), [chosen]).status(chosen.name)
+    faults = [f["fault"] for f in figures.values() if f["fault"]]
     if json:
         print_json(figures)
-        return
+        raise typer.Exit(bool(faults))
     rows = [
         [
             name,
@@ -33,9 +34,9 @@ def status(domain: DomainOption = None, home: HomeOption = None, json: JsonOptio
         for name, f in figures.items()
     ]
     say(table(["follower", "position", "lag", "parked", "alive", "digest", "updated"], rows, right={1, 2, 3}))
-    for f in figures.values():
-        if f["fault"]:
-            say(f["fault"])
+    for fault in faults:
+        say(fault)
+    raise typer.Exit(bool(faults))
 
 
 @app.command()
