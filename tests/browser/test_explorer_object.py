@@ -1,13 +1,15 @@
 """The object page: values, status, links both ways, history; also of what was deleted or never was there."""
 
 import re
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
 import duckdb
 from playwright.sync_api import Page, expect
 
-from tests.browser.explorer import BIG, MARKUP, RUN, STRANGE_ID
+from gateway.commanding import Commanding
+from tests.browser.explorer import ATELIER, BIG, MARKUP, RUN, STRANGE_ID, make_home, served
 
 Oracle = duckdb.DuckDBPyConnection
 
@@ -183,3 +185,19 @@ def test_a_key_of_strange_signs_is_one_address_on_all_pages(page: Page, atelier:
     assert quote(f"Painter/{STRANGE_ID}:works:20", safe="*") in page.url
     page.reload()
     expect(page.get_by_role("button", name="Strange too, Painting")).to_be_visible()
+
+
+def test_history_tells_which_command_changed_an_object_and_who_gave_it(page: Page, tmp_path: Path) -> None:
+    home = make_home(tmp_path)
+    commanding = Commanding(home, [ATELIER])
+    rename = {"command_id": "fix-7", "command": "update", "type": "Painting", "id": "vermeer/1"}
+    commanding.service.run({**rename, "properties": {"title": "Milk"}, "actor": "<b>mina</b>"})
+    commanding.close()
+    with served(home, [ATELIER]) as address:
+        page.goto(f"{address}/objects/Painting/vermeer/1")
+        last = page.get_by_role("region", name="History").get_by_role("listitem").nth(3)
+        expect(last.get_by_role("heading")).to_have_text("Changed version 4")
+        expect(last).to_contain_text("command fix-7")
+        expect(last).to_contain_text("by <b>mina</b>")
+        expect(last.get_by_role("table").get_by_role("row").nth(1)).to_have_text("TitleHet melkmeisjeMilk")
+        expect(last.get_by_role("link")).to_have_count(0)

@@ -44,6 +44,8 @@ function item(types, type, event, before, dagster) {
       el("span", {}, `${t("recorded")}: `, moment(event.recorded_at)),
       event.occurred_at && event.occurred_at !== event.recorded_at && el("span", {}, `${t("occurred")}: `, moment(event.occurred_at)),
       el("span", {}, `${t("position")} ${event.position}`),
+      event.command_id && el("span", {}, `${t("command")} `, el("code", {}, event.command_id)),
+      event.actor && el("span", {}, `${t("actor")} ${event.actor}`),
       source && el("span", {}, `${t("asset")}: `, el("code", {}, source)),
       place && el("span", {}, `${t("source")}: `, el("code", {}, place)),
       run && el("span", {}, dagster === null ? [`${t("run")} `, el("code", {}, run)] : el("a", { href: `${dagster}/runs/${encodeURIComponent(run)}` }, t("run_link", { run: String(run).slice(0, 8) }))),
