@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from ontology_assets.events.heads import Heads
 from ontology_assets.events.log import EventLog
+from ontology_assets.events.opening import open_log
 from ontology_assets.events.verify import VerifyReport, verify
 from ontology_assets.followers.relay import Relay
 from ontology_assets.followers.sink import Sink
@@ -19,7 +20,6 @@ from ontology_assets.model.definitions import Domain
 from ontology_assets.projections.sinks import graph_sink, search_sink
 from ontology_assets.queries.service import Queries, open_queries
 from resources.home import Home
-from resources.object_store.local import LocalObjectStore
 from resources.registry.base import Registry
 from resources.registry.sql import SqliteRegistry
 from resources.topic.sqlite import SqliteTopic
@@ -45,7 +45,7 @@ class Readers:
 
     def log(self, domain: str) -> EventLog:
         if domain not in self._logs:
-            self._logs[domain] = EventLog(LocalObjectStore(self.home.objects), domain)
+            self._logs[domain] = open_log(self.home, domain)
         return self._logs[domain]
 
     def heads(self, domain: str) -> Heads:

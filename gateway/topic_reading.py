@@ -9,10 +9,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ontology_assets.events.log import EventLog
+from ontology_assets.events.opening import open_log
 from resources.errors import SpiceError
 from resources.home import Home
-from resources.object_store.local import LocalObjectStore
 from resources.topic.base import Topic
 from resources.topic.sqlite import SqliteTopic
 
@@ -61,7 +60,7 @@ def position_from(home: Home, domain: str, start: str) -> int:
             allowed=["a position, e.g. 120", "a time, e.g. 2013-01-31T12:00Z (UTC where no zone is given)", NEWEST],
         ) from None
     moment = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
-    log = EventLog(LocalObjectStore(home.objects), domain)
+    log = open_log(home, domain)
     return log.position_at(moment - timedelta(microseconds=1)) + 1
 
 

@@ -50,11 +50,11 @@ class Runtime(dg.ConfigurableResource["Runtime"]):
         return self.home.locks
 
     def log(self, domain: str) -> "RunLog":
+        from ontology_assets.events.opening import open_log
         from orchestration.run_log import RunLog
-        from resources.object_store.local import LocalObjectStore
 
         if domain not in self._logs:
-            self._logs[domain] = RunLog(LocalObjectStore(self.home.objects), domain)
+            self._logs[domain] = open_log(self.home, domain, RunLog)
         return self._logs[domain]
 
     def heads(self, domain: str) -> "Heads":

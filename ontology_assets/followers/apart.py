@@ -18,13 +18,13 @@ from resources.lean_arrow import keep_pandas_out
 keep_pandas_out()  # before anything that uses pyarrow: it would cost this short process half a second
 
 from ontology_assets.events.log import EventLog  # noqa: E402
+from ontology_assets.events.opening import open_log  # noqa: E402
 from ontology_assets.followers.follow import catch_up  # noqa: E402
 from ontology_assets.followers.progress import CaughtUp  # noqa: E402
 from ontology_assets.model.definitions import Domain  # noqa: E402
 from ontology_assets.projections.sinks import ProjectionSink, graph_sink, search_sink  # noqa: E402
 from resources.errors import SpiceError  # noqa: E402
 from resources.home import PROJECT_ROOT, Home  # noqa: E402
-from resources.object_store.local import LocalObjectStore  # noqa: E402
 from resources.registry.sql import SqliteRegistry  # noqa: E402
 
 SINKS: Mapping[str, Callable[[Home, Domain, EventLog], ProjectionSink]] = {"search": search_sink, "graph": graph_sink}
@@ -33,7 +33,7 @@ LOOK_SECONDS = 0.25
 
 def catch_up_here(home: Home, domain: Domain, projection: str, *, owner: str, run_id: str) -> CaughtUp:
     """Bring one projection to the end of the domain's log, in this process."""
-    log = EventLog(LocalObjectStore(home.objects), domain.name)
+    log = open_log(home, domain.name)
     registry = SqliteRegistry(home.registry)
     sink = SINKS[projection](home, domain, log)
     try:
@@ -60,7 +60,7 @@ def catch_up_apart(
         "owner": owner,
         "run_id": run_id,
     }
-    log = EventLog(LocalObjectStore(home.objects), domain.name)
+    log = open_log(home, domain.name)
     sink = SINKS[projection](home, domain, log)
     with subprocess.Popen(
         [sys.executable, "-m", "ontology_assets.followers.apart"],

@@ -12,7 +12,7 @@ from hashlib import sha256
 
 import dagster as dg
 
-from ontology_assets.events.log import EventLog
+from ontology_assets.events.opening import open_log
 from ontology_assets.followers.follow import follow
 from ontology_assets.followers.history import another_history
 from ontology_assets.followers.lease import lease_name
@@ -26,7 +26,6 @@ from orchestration.runtime import Runtime
 from resources.clock import utc_now
 from resources.errors import SpiceError
 from resources.home import Home
-from resources.object_store.local import LocalObjectStore
 from resources.registry.base import Registry
 from resources.registry.sql import SqliteRegistry
 from resources.topic.sqlite import SqliteTopic
@@ -53,7 +52,7 @@ def stopped(home: Home, domains: Sequence[Domain], follower: str) -> dict[str, s
     """
     found: dict[str, str] = {}
     for domain in domains:
-        log = EventLog(LocalObjectStore(home.objects), domain.name)
+        log = open_log(home, domain.name)
         sink = FOLLOWERS[follower](home, domain, log)
         try:
             fault = another_history(log, sink)

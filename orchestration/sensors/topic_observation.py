@@ -12,13 +12,12 @@ from typing import Any
 
 import dagster as dg
 
-from ontology_assets.events.log import EventLog
+from ontology_assets.events.opening import open_log
 from ontology_assets.followers.history import another_history
 from ontology_assets.followers.relay import Relay
 from ontology_assets.model.definitions import Domain
 from orchestration.components.lineage import column_lineage
 from resources.home import Home
-from resources.object_store.local import LocalObjectStore
 from resources.topic.sqlite import SqliteTopic
 from transforms.digests import combined_version
 
@@ -68,7 +67,7 @@ def stand_of(home: Home, domains: Sequence[str]) -> dict[str, Stand]:
     found = {}
     with closing(SqliteTopic(home.topic)) as topic:
         for name in domains:
-            log, relay = EventLog(LocalObjectStore(home.objects), name), Relay(topic, name)
+            log, relay = open_log(home, name), Relay(topic, name)
             published, fault = relay.position(), another_history(log, relay)
             found[name] = Stand(published, log.end().position, None if fault is None else fault.text())
     return found
