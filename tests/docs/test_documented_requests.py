@@ -23,6 +23,14 @@ REQUESTS = [
 ]
 
 
+WRITTEN = [
+    line.removeprefix("$ ").replace("'", "").partition("?")[0]
+    for line in (PROJECT_ROOT / "docs" / "commands.md").read_text(encoding="utf-8").splitlines()
+    if line.startswith("$ curl ")
+]
+"""Those that change something: `test_commands_page.py` does them, on a home of their own."""
+
+
 @pytest.fixture(scope="module")
 def address(demo_home: Path) -> Iterator[str]:
     with served(demo_home) as address:
@@ -33,7 +41,8 @@ def test_every_address_of_the_api_has_an_example(address: str) -> None:
     paths = httpx.get(f"{address}/openapi.json").json()["paths"]
     for path in paths:
         form = re.sub(r"\\{key\\}", "[^ ]+", re.sub(r"\\{(?!key)\w+\\}", "[^/ ]+", re.escape(path)))
-        assert any(re.search(rf"{re.escape(DEFAULT)}{form}(?: |$)", line) for _, line in REQUESTS), path
+        lines = [*(line for _, line in REQUESTS), *WRITTEN]
+        assert any(re.search(rf"{re.escape(DEFAULT)}{form}(?: |$)", line) for line in lines), path
 
 
 @pytest.mark.parametrize(("page", "line"), REQUESTS, ids=[f"{page}: {line[:90]}" for page, line in REQUESTS])
