@@ -8,6 +8,7 @@ import importlib.metadata
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -41,6 +42,9 @@ def stay_on_this_machine(event: str, arguments: tuple[Any, ...]) -> None:
 
 
 sys.addaudithook(stay_on_this_machine)
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell's `pytest ... &` ignores Ctrl-C, and would hand that on to every process that a test interrupts.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 LONG = bool(os.environ.get("SPICE_LONG_TESTS"))
 # `make test` tries the same examples each time and at any speed, so that a red one is the commit's and not the
 # machine's; `make test-long` tries new ones.

@@ -129,7 +129,8 @@ def test_it_lets_a_living_follower_do_the_work(tmp_path: Path, topic: SqliteTopi
     )
     wait_until(lambda: registry.read(NAME) is not None)
     set_end(end, 3_000)
-    done = catch_up(log, Relay(topic, "harbour"), registry, owner="test", timing=QUICK)
+    # Its ttl is the living one's own: with a shorter one a renewal each half second would look like death.
+    done = catch_up(log, Relay(topic, "harbour"), registry, owner="test", timing=Timing(poll=0.005))
     stop.set()
     thread.join()
 
