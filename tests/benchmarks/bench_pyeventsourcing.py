@@ -11,7 +11,8 @@ What each does beyond that is in its figure: ours hashes and chains, names each 
 pyeventsourcing keeps an index by aggregate in the same file. Read is all events in order: as rows of Arrow against
 stored rows, and as Python values against domain events.
 
-PostgreSQL is measured too where pyeventsourcing's own variables (POSTGRES_DBNAME, ...) name one and psycopg is there.
+PostgreSQL is measured too where pyeventsourcing's own variables (POSTGRES_DBNAME, ...) name an empty database and psycopg
+is installed, which it is not by default.
 """
 
 import os
@@ -108,7 +109,7 @@ def read(name: str, log: EventLog, app: Application[uuid.UUID]) -> None:
         return min(seconds(lambda: sum(1 for _ in pages())) for _ in range(ROUNDS))
 
     count = sum(batch.num_rows for batch in our_rows(log))
-    assert count == sum(len(page) for page in their_rows(app)) == SINGLE + BULK
+    assert count == sum(len(page) for page in their_rows(app)) == SINGLE + BULK, f"an empty {name} database is needed"
     ours, theirs = best(lambda: our_rows(log)), best(lambda: their_rows(app))
     figure(f"read as rows, events/s, beside pyeventsourcing on {name}", count / ours, count / theirs, 1.0)
     ours, theirs = best(lambda: our_values(log)), best(lambda: their_values(app))
