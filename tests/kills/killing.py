@@ -118,8 +118,12 @@ def make_homes(folder: Path) -> Homes:
     run(live, "append", "--first", str(HALF))
     shutil.copytree(live, sealed)
     reached["seal"] = run(sealed, "seal").reached
-    headless = shutil.copytree(live, folder / "headless", ignore=shutil.ignore_patterns("heads"))
-    base = {"relay": live, "search": live, "rebuild": live, "heads": headless, "seal": live, "archive": sealed}
+    log_alone = shutil.copytree(live, folder / "log-alone", ignore=shutil.ignore_patterns("heads", "read"))
+    base = {
+        **dict.fromkeys(("heads", "search"), log_alone),
+        **dict.fromkeys(("relay", "rebuild", "seal"), live),
+        "archive": sealed,
+    }
     homes = Homes(base, reached, digests)
     for role in ("append", "relay", "search", "rebuild", "heads", "archive"):
         home = homes.copy(role, folder / f"unkilled-{role}")

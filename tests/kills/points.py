@@ -1,4 +1,4 @@
-"""Every point at which a real process is killed, and which crash point of `docs/kills.md`'s table it stands for.
+"""Every point at which a real process is killed, and what has happened by then. `docs/kills.md` lists them for people.
 
 `ROLE: WHERE CALL`, as in the simulator's list. A process that nobody kills tells each point that it came to; what is not
 here then is missing here, see test_every_point.py.
@@ -43,7 +43,7 @@ POINTS: dict[str, str] = {
     "relay: half of rows topic": "half of the messages",
     "relay: before commit topic": "all messages and the position, before their commit",
     "relay: after commit topic": "published and recorded",
-    # A projection.
+    # A projection, from position 0: new, or its file was deleted.
     "search: before read registry": "before the lease is looked at",
     "search: before write registry": "before the lease is taken, and given back",
     "search: after write registry": "the lease taken, the model not claimed",
@@ -57,7 +57,7 @@ POINTS: dict[str, str] = {
     "search: after parking search": "a poisoned event set aside, before the commit",
     "search: before commit search": "documents, digest, position, before their commit",
     "search: after commit search": "applied and recorded",
-    # A projection built again from position 0, because the ontology has changed.
+    # A projection dropped and built again from position 0, because the ontology has changed.
     "rebuild: in tables search": "old tables half dropped, new ones half made, indexes half built",
     "rebuild: after claim": "the new tables are there, empty",
     "rebuild: in transaction search": "in the middle of a batch",

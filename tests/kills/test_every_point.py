@@ -12,7 +12,7 @@ import pytest
 
 from tests.kills.conftest import RECOVERIES
 from tests.kills.controls import BETWEEN, CONTROLS
-from tests.kills.killing import Homes, killed, make_homes, unlisted
+from tests.kills.killing import ROOT, Homes, killed, make_homes, unlisted
 from tests.kills.points import POINTS
 from tests.simulator.faults import CRASH_POINTS
 from tests.simulator.truth import Violation
@@ -69,6 +69,14 @@ def test_a_process_is_killed_wherever_it_writes_or_reads(homes: Homes) -> None:
 def test_every_crash_point_of_the_simulator_is_a_real_kill_too() -> None:
     # Its sealer archives too; here these are two processes.
     assert {p for p in CRASH_POINTS if p not in POINTS and p.replace("seal: ", "archive: ") not in POINTS} == set()
+
+
+def test_the_page_on_kills_lists_every_point() -> None:
+    page = (ROOT / "docs" / "kills.md").read_text()
+    rows = {row.split("`")[1]: row for row in page.splitlines() if row.startswith("| `")}
+    listed = {f"{role}: {name}" for role, row in rows.items() for name in row.rpartition(" | ")[2].split("`")[1::2]}
+    assert listed == set(POINTS)
+    assert f"{len(POINTS)} points, {HITS * len(POINTS)} kills" in page
 
 
 @pytest.mark.parametrize(

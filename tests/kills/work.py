@@ -1,7 +1,7 @@
 """A process to be killed: it does one kind of work on a home, tells what is done as lines of JSON, and may have a trap.
 
 `python -m tests.kills.work HOME ROLE [--point POINT --hit N]`. Roles: `append` (a writer: commands and loads, each
-acknowledged), `relay`, `search`, `graph` (followers), `rebuild` (the same as search after the ontology changed, from
+acknowledged), `relay`, `search`, `graph` (followers), `rebuild` (search after the ontology changed, from
 position 0), `heads` (their rebuild from nothing), `seal`, `archive`. A process that nobody kills ends by itself, and
 tells every point that it came to.
 """
