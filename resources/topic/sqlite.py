@@ -194,8 +194,8 @@ def _create(connection: Connection) -> None:
     connection.execute("BEGIN IMMEDIATE")
     if not connection.execute(complete).fetchone():  # another process may have been faster
         older = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'messages'").fetchone()
-        for statement in (f"{OLDER if older else ''}{SCHEMA}{VIEW}").split(";\n"):
-            if statement.strip():
+        for script in (OLDER, SCHEMA, VIEW) if older else (SCHEMA, VIEW):
+            for statement in filter(str.strip, script.split(";\n")):
                 connection.execute(statement)
     connection.execute("COMMIT")
 

@@ -58,6 +58,17 @@ def test_a_run_s_events_are_one_trace_named_by_the_run_and_a_batch_is_its_parent
     assert (other.split("-")[1], other != one) == (one.split("-")[1], True)
 
 
+def test_slices_of_a_batch_say_the_same_as_the_whole() -> None:
+    given = [({"run_id": RUN, "row": n}, "b1") for n in range(50)] + [
+        ({"traceparent": W3C, "n": n}, "c") for n in (1, 2)
+    ]
+    texts = pa.array([json.dumps(one, separators=(",", ":")) for one, _ in given])
+    whole = pa.RecordBatch.from_arrays([texts, pa.array([batch for _, batch in given])], ["metadata", "batch_id"])
+    parts = [traceparents(whole.slice(first, 7)).to_pylist() for first in range(0, len(given), 7)]
+    assert [one for part in parts for one in part] == traceparents(whole).to_pylist()
+    assert traceparents(whole).to_pylist()[-2:] == [W3C, W3C]
+
+
 def test_an_event_of_neither_has_none() -> None:
     assert of(({}, "b"), ({"run_id": "bench"}, "b"), ({"file": f'"traceparent":"{W3C}"'}, "b")) == [None, None, None]
     assert of() == []
