@@ -21,6 +21,8 @@ class Checks:
         self.acked: dict[int, tuple[Command, str]] = {}
         self.sinks: dict[str, SinkSeen] = {}
         self.read_up_to: dict[str, int] = {}
+        self.files: dict[str, bytes] = {}
+        """Data files, also after they were archived."""
         world.on_object = self.on_object
         world.on_commit = self.on_commit
 
@@ -35,10 +37,12 @@ class Checks:
     # The log
 
     def on_object(self, key: str, data: bytes) -> None:
+        if key.startswith("log-data/"):
+            self.files[key] = data
         if not key.startswith(PREFIX):
             return
         try:
-            self._as_asked(self.truth.add(int(key[len(PREFIX) :]), data, self.world.objects))
+            self._as_asked(self.truth.add(int(key[len(PREFIX) :]), data, self.files))
         except Violation as violation:
             self.world.fail(violation)
 
@@ -109,7 +113,7 @@ class Checks:
         """After a power cut: what is left is what counts, and all that was acknowledged must be in it."""
         self.read_up_to.clear()
         try:
-            self.truth = again(self.world.objects, PREFIX)
+            self.truth = again(self.world.objects, PREFIX, self.files)
             self.all_acked()
             self._nothing_ahead()
         except Violation as violation:

@@ -33,7 +33,7 @@ _DAMAGED = 0.4
 def coda(world: World, checks: Checks, workload: "Workload") -> None:
     """Raises Violation."""
     checks.all_acked()
-    log = EventLog(workload.store(world), DOMAIN)
+    log = EventLog(workload.store(world), DOMAIN, history=workload.history())
     r = world.random
     if not checks.truth.events:
         return
@@ -102,7 +102,8 @@ def _damage(world: World, checks: Checks, workload: "Workload") -> None:
     key = f"{PREFIX}{n:020d}"
     data = world.objects[key].data
     files = sorted(k for k in world.objects if k.startswith(f"log-data/{DOMAIN}/"))
-    if kind == "damage: data file" and not files:
+    archived = f"log-archive/{DOMAIN}" in world.objects  # what is left of them is not read any more
+    if kind == "damage: data file" and (not files or archived):
         kind = "damage: bit"
     if kind == "damage: data file":
         named = [
@@ -146,7 +147,7 @@ def _foreign(n: int) -> bytes:
 def _nobody_passes(world: World, workload: "Workload", n: int, before: int, kind: str) -> None:
     """A reader, heads and a follower that begin at the beginning stop at record n; nothing of it is used."""
     for who in ("reader", "heads", "follower"):
-        log = EventLog(workload.store(world), DOMAIN)
+        log = EventLog(workload.store(world), DOMAIN, history=workload.history())
         reached = 0
         try:
             if who == "reader":

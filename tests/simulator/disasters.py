@@ -17,7 +17,7 @@ def plan(world: World, workload: "Workload") -> None:
     """Put the disasters of this seed on the clock."""
     r, faults = world.random, world.faults
     if faults.power_cut:
-        world.on_unsynced = lambda: world.later(r.uniform(0.0, 0.5), lambda: cut(world, workload))
+        world.on_unsynced = lambda within: world.later(r.uniform(0.0, within), lambda: cut(world, workload))
         for _ in range(r.randint(1, 2)):
             world.later(r.uniform(0.5, _OFTEN_S), lambda: cut(world, workload))
     for kind in ("clock: step forward", "clock: step back"):

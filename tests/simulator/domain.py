@@ -41,7 +41,7 @@ SHELF = ObjectType.model_validate(
 LAYOUT = DomainLayout(DOMAIN, (type_layout(BOX), type_layout(SHELF)))
 TYPES = ("Box", "Shelf")
 AS_READ = -1
-"""`expected` of a command whose client expects what is there when it asks first, or one more."""
+"""`expected` of a command whose client expects what is there when it asks first, or a little more."""
 _SPACE = uuid.UUID(int=42)
 
 

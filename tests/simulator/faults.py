@@ -57,6 +57,7 @@ FILE_FAULTS = {
 }
 LAKE_FAULTS = {
     "lake: conflict": "another writer commits to the sealed table first",
+    "lake: slow": "what is answered about the sealed table is old when it arrives",
     "lake: reply of commit lost": "the sealed rows are there, the writer gets an error",
 }
 DAMAGE_FAULTS = {
@@ -71,6 +72,7 @@ DAMAGE_FAULTS = {
 CONTENT_FAULTS = {
     "content: poison": "an event that the ontology can't hold",
     "content: id with other content": "an event id that is there, with other content",
+    "content: archived rows": "a data file is removed while others read the log, its rows are in the sealed history alone",
     "content: repeated command": "a command that was answered comes again, in another process",
 }
 KINDS = {
@@ -136,12 +138,28 @@ CRASH_POINTS = (
         "before commit search",
         "after commit search",
     ),
-    *_points("seal", "before get record", "half of files", "before commit lake", "after commit lake"),
+    *_points(
+        "seal",
+        "before get record",
+        "half of files",
+        "before commit lake",
+        "after commit lake",
+        "before put mark",
+        "after put mark",
+        "before delete data",
+    ),
 )
 """Every named crash point: role, place, port call."""
 
 
 _RARE = ("seal: ", "append: before put data", "append: after put data")
+_HELPFUL = {
+    "loads": {"put: slow": 0.2},
+    "seals": {"lake: slow": 0.4},
+    "crowd": {"put: slow": 0.2},
+    "repeats": {"put: slow": 0.2, "content: id with other content": 0.4},
+}
+"""What makes others come in between, by what a run is about."""
 ZOMBIE_POINTS = (
     "relay: before begin topic",
     "relay: before commit topic",
@@ -172,7 +190,7 @@ class Faults:
         self.pause_rate = r.choice([0.0, 0.0, 0.001, 0.003])
         self.aimed = {point: 1 + int(r.expovariate(0.5)) for point in r.sample(CRASH_POINTS, 4)}
         # Few seals and loads come to these: otherwise they would be aimed at in vain.
-        self.aimed.update({point: 1 for point in CRASH_POINTS if point.startswith(_RARE) and r.random() < 0.1})
+        self.aimed.update({point: 1 for point in CRASH_POINTS if point.startswith(_RARE) and r.random() < 0.15})
         for kind in LAKE_FAULTS:
             if kind in self.rates:
                 self.rates[kind] = 0.3
@@ -182,8 +200,16 @@ class Faults:
             self.rates["list: stale"] = 0.5
         self.power_cut = r.random() < 0.25
         if self.power_cut:
-            self.rates["put: slow sync"] = 0.1
+            self.rates["put: slow sync"] = self.rates["put: not synced"] = 0.1
+            self.aimed["append: linked put record"] = r.randint(1, 6)
         self.zombie_at = r.choice(ZOMBIE_POINTS) if r.random() < 0.4 else ""
+
+    def only(self, focus: str) -> None:
+        """For a run that is about one thing: many faults would only keep it from happening, some make it happen."""
+        r = self.random
+        self.rates = {kind: rate for kind, rate in self.rates.items() if kind in CONTENT_FAULTS or r.random() < 0.5}
+        self.rates.update(_HELPFUL[focus])
+        self.crash_rate = min(self.crash_rate, 0.0005)
 
     def draw(self, kinds: tuple[str, ...]) -> str | None:
         """One of these kinds, or None; most times None."""

@@ -38,7 +38,9 @@ class SimLake(Lake):
 
     def state(self, table: str) -> TableState:
         self._world.point("before", "read lake")
-        return self._sealed.state
+        found = self._sealed.state
+        self._slowly()
+        return found
 
     def append(
         self,
@@ -79,6 +81,7 @@ class SimLake(Lake):
         sealed.files = [*sealed.files, *written]
         self._looked_at(version)
         world.point("after", "commit lake")
+        self._slowly()
         if world.faults.draw(("lake: reply of commit lost",)):
             raise OSError("reset while waiting for the reply")
         return True
@@ -97,6 +100,11 @@ class SimLake(Lake):
     ) -> Iterator[pa.RecordBatch]:
         for file in self._sealed.files:
             yield from pq.read_table(file, columns=columns).to_batches(batch_rows)
+
+    def _slowly(self) -> None:
+        world = self._world
+        if world.faults.draw(("lake: slow",)):
+            world.sleep(world.random.uniform(0.02, 0.5))
 
     def _looked_at(self, version: int) -> None:
         """The sealed rows are the log's, each once, up to the record that the commit names."""

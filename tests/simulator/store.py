@@ -18,6 +18,7 @@ from tests.simulator.machine import Killed
 from tests.simulator.world import World
 
 _PUT = tuple(PUT_FAULTS)
+_PUTS = {"log-hint": "put hint", "log-data": "put data", "log-archive": "put mark"}
 _SLOW_S, _LATE_S = 60.0, 20.0
 
 
@@ -75,29 +76,32 @@ class SimStore(ObjectStore):
             world.later(world.random.uniform(0.0, _LATE_S), lambda: self._land(key, data, cuts))
             raise TimeoutError("no reply")
         if fault == "put: slow":
-            world.sleep(world.random.uniform(1.0, _SLOW_S))
+            world.sleep(world.random.choice([0.1, _SLOW_S]) * world.random.random())
 
     def _make_durable(self, fault: str | None, key: str) -> None:
         world = self._world
         try:
             world.point("linked", "put record")
         except Killed:
-            world.on_unsynced()
+            world.on_unsynced(4.0)
             raise
         if fault in ("put: slow sync", "put: not synced"):
-            world.on_unsynced()
+            world.on_unsynced(0.5)
         if fault == "put: slow sync":
             world.sleep(world.random.uniform(0.05, 1.0))
         if fault != "put: not synced":
             self._sync(key)
 
     def put(self, key: str, data: bytes | Path) -> None:
-        world, what = self._world, "put hint" if key.startswith("log-hint/") else "put data"
+        world, what = self._world, _PUTS[key.partition("/")[0]]
         world.point("before", what)
         assert isinstance(data, bytes)
         self._objects[key] = Stored(data)
         world.on_object(key, data)
         self._sync(key)
+        if what == "put mark":  # synced, and with it all that the journal has before it
+            for stored in self._objects.values():
+                stored.durable = True
         world.point("after", what)
         if what == "put data" and world.faults.draw(("data: reply lost",)):
             raise ConnectionResetError("reset while waiting for the reply")

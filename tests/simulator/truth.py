@@ -77,7 +77,7 @@ class Truth:
     def of(self, key: str, kind: str = "Box") -> list[Event]:
         return self.heads.get((kind, key), [])
 
-    def add(self, n: int, data: bytes, files: dict[str, Any]) -> TrueRecord:
+    def add(self, n: int, data: bytes, files: dict[str, bytes]) -> TrueRecord:
         """The next record. Raises Violation."""
         if n < len(self.records):
             raise Violation("I1 acked is for ever", f"record {n} was written over")
@@ -98,9 +98,7 @@ class Truth:
             raise Violation("I3 positions dense", f"record {n} begins at {header['first']}, not {self.position + 1}")
         self.log_id = self.log_id or header["log_id"]
         rows = [
-            row
-            for file in header.get("files", ())
-            for row in pq.read_table(io.BytesIO(files[file["key"]].data)).to_pylist()
+            row for file in header.get("files", ()) for row in pq.read_table(io.BytesIO(files[file["key"]])).to_pylist()
         ]
         rows += _inline(data[start:-_CHAIN])
         events = [_event(self.position + 1 + k, row, n, header["batch"]) for k, row in enumerate(rows)]
@@ -137,11 +135,11 @@ class Truth:
         self.events.append(event)
 
 
-def again(objects: dict[str, Any], prefix: str) -> Truth:
+def again(objects: dict[str, Any], prefix: str, files: dict[str, bytes]) -> Truth:
     """The truth read anew from the store, after something was lost."""
     truth = Truth()
     for key in sorted(k for k in objects if k.startswith(prefix)):
-        truth.add(int(key.rpartition("/")[2]), objects[key].data, objects)
+        truth.add(int(key.rpartition("/")[2]), objects[key].data, files)
     return truth
 
 

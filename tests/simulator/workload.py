@@ -5,10 +5,12 @@ import sqlite3
 from dataclasses import dataclass, field
 from typing import Any
 
+from ontology_assets.events.archiving import archive
 from ontology_assets.events.errors import CommandIdReused, EventIdReused, OutcomeUnknown, SequenceConflict
 from ontology_assets.events.group import Answer, Group
 from ontology_assets.events.heads import Heads
 from ontology_assets.events.log import EventLog
+from ontology_assets.events.sealed import SealedHistory
 from ontology_assets.events.sealing import seal
 from ontology_assets.followers.follow import catch_up, follow
 from ontology_assets.followers.progress import Timing
@@ -60,23 +62,28 @@ class Workload:
     def __post_init__(self) -> None:
         r = self.world.random
         self.connections = connections_of(self.world)
-        self.batch_rows = r.choice([1, 2, 5, 16, 64])
+        self.batch_rows = r.choice([1, 3, 8, 16, 64])
         self.shared_heads = r.random() < 0.3
         self.patience_s = r.choice(PATIENCES_S)
         self.focus = about(r)
+        if self.focus:
+            self.world.faults.only(self.focus)
         self.haste = r.choice([2.0, 10.0, 200.0]) if self.focus in ("", "seals") else 200.0
-        clients = r.randint(2, 4)
+        clients = 4 if self.focus in ("crowd", "loads") else r.randint(2, 4)
         self.queues = wishes(r, clients, self.focus, self.world.faults.hit)
         self.world.on_end = self.ended
         for k in range(clients):
             self.begin("append", f"client-{k}", r.uniform(0, 2.0 / self.haste))
+        late = 2.0 if self.focus else 0.0  # what the run is about comes first
         for sink in ("relay", "search"):
-            self.begin(sink, f"{sink}-a", r.uniform(0, 1.0))
+            self.begin(sink, f"{sink}-a", late + r.uniform(0, 1.0))
             if self.world.faults.zombie_at or r.random() < 0.4:
                 self.world.faults.hit["process: double start"] += 1
                 self.begin(sink, f"{sink}-b", r.uniform(0, 10.0))
         self.begin("read", "reader", r.uniform(0, 1.0))
-        for name in ("seal-a", "seal-b")[: 2 if self.focus == "seals" else r.choice([0, 1, 2])]:
+        sealers = {"seals": 2, "": r.choice([0, 1, 2])}.get(self.focus, 0)
+        self.archives = r.random() < 0.5
+        for name in ("seal-a", "seal-b")[:sealers]:
             self.begin("seal", name, r.uniform(0, 2.0))
 
     # Processes
@@ -115,11 +122,16 @@ class Workload:
             sleep=world.sleep,
             timer=clock.monotonic,
             new_id=world.new_id,
+            history=self.history(),
         )
+
+    def history(self) -> SealedHistory:
+        """Where archived rows are read."""
+        return SealedHistory(SimLake(self.world, self.checks, self.sealed), DOMAIN)
 
     def heads(self, process: Process, log: EventLog) -> Heads:
         name = "heads-shared" if self.shared_heads else f"heads-{process.name}"
-        return Heads(self.world.folder / f"{name}.sqlite", log, factory=self.connections)
+        return Heads(self.world.folder / f"{name}.sqlite", log, factory=self.connections, step_rows=3)
 
     def sink(self, role: str, process: Process, log: EventLog) -> Sink:
         clock = SimClock(self.world, process)
@@ -160,7 +172,7 @@ class Workload:
         world, r, checks = self.world, self.world.random, self.checks
         for command in asked:
             if command.expected == AS_READ:
-                command.expected = len(checks.truth.of(command.keys[0])) + r.randint(0, 1)
+                command.expected = len(checks.truth.of(command.keys[0])) + r.randint(0, 3)
             checks.offered(command)
             self.rival(command)
             self.twice(command)
@@ -219,7 +231,8 @@ class Workload:
             return
         if world.faults.draw(("content: id with other content",)):
             command.rivalled = True
-            key = r.choice([command.keys[0], f"r{command.number}"])
+            at_once = self.focus == "repeats"
+            key = f"r{command.number}" if at_once else r.choice([command.keys[0], f"r{command.number}"])
             other = Command(
                 1000 + command.number,
                 "set",
@@ -230,11 +243,11 @@ class Workload:
                 rivalled=True,
             )
             queue = self.queues[r.randrange(len(self.queues))]
-            queue.insert(r.choice([0, r.randint(0, len(queue))]), other)
+            queue.insert(0 if at_once else r.choice([0, r.randint(0, len(queue))]), other)
 
     def twice(self, command: Command) -> None:
         """The same command goes to two processes at once."""
-        if self.focus != "repeats" or command.kind == "load" or command.expected is not None or command.doubled:
+        if self.focus != "repeats" or command.rivalled or command.expected is not None or command.doubled:
             return
         command.doubled = True
         self.world.faults.hit["content: repeated command"] += 1
@@ -322,6 +335,17 @@ class Workload:
                 world.note(f"seal: {type(fault).__name__}")
             else:
                 world.note(f"sealed through record {report.through}, {report.appended} events new")
+            if self.archives:
+                self.archive(log, lake)
+
+    def archive(self, log: EventLog, lake: SimLake) -> None:
+        try:
+            report = archive(log, lake, DOMAIN)
+        except EXPECTED as fault:
+            self.world.note(f"archive: {type(fault).__name__}")
+        else:
+            self.world.note(f"archived through record {report.through}, {report.files} files removed")
+            self.world.faults.hit["content: archived rows"] += report.files
 
 
 def unexpected(process: Process, fault: BaseException) -> Violation:

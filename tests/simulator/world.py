@@ -33,7 +33,8 @@ class World(Machine):
         self.generations: Counter[str] = Counter()
         """How often a file was deleted or set back: a connection of before writes to nowhere."""
         self.cuts = 0
-        self.on_unsynced: Callable[[], None] = lambda: None
+        self.on_unsynced: Callable[[float], None] = lambda _: None
+        """An object is seen that is not synced: a power cut would hurt within so many seconds."""
 
     def new_id(self) -> str:
         """A uuid of the seed."""
