@@ -447,6 +447,8 @@ def test_the_openapi_document_tells_the_properties_with_their_types(shop: httpx.
 
 
 def test_the_examples_of_the_openapi_document_are_answered(shop: httpx.Client) -> None:
+    # This home is shared and its definitions allow no edits; `test_http_commands.py` has one where they are done.
+    commands = {"/v1/commands": 409, "/v1/commands/{id}": 404}
     document = shop.get("/openapi.json").json()
     for path, methods in document["paths"].items():
         for method, told in methods.items():
@@ -457,7 +459,8 @@ def test_the_examples_of_the_openapi_document_are_answered(shop: httpx.Client) -
                         value = one.get("example") or one["schema"]["enum"][0]
                         address = address.replace(f"{{{one['name']}}}", value)
                 if "{property}" not in path:
-                    assert shop.get(address).status_code == 200, address
+                    assert shop.get(address).status_code == commands.get(path, 200), address
             else:
                 for example in told["requestBody"]["content"]["application/json"]["examples"].values():
-                    assert shop.post(path, json=example["value"]).status_code == 200, example
+                    answer = shop.post(path, json=example["value"])
+                    assert answer.status_code == commands.get(path, 200), example
