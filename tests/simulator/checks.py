@@ -3,8 +3,9 @@
 from typing import Any
 
 from tests.simulator.domain import ASSET, DOMAIN, TYPES, Command, amount_of, state_text
+from tests.simulator.fold import Fold, compare
 from tests.simulator.machine import Process
-from tests.simulator.truth import Event, Fold, TrueRecord, Truth, Violation, again
+from tests.simulator.truth import Event, TrueRecord, Truth, Violation, again
 from tests.simulator.world import World
 
 PREFIX = f"log/{DOMAIN}/"
@@ -278,38 +279,3 @@ class SinkSeen:
         self.holder: Process | None = None
         self.fold = Fold()
         self.looked = False
-
-
-def compare(run: Any, fold: Fold) -> None:
-    """I14: the model's rows are the fold of the log up to its position; I17, I18 are parts of it."""
-    live: dict[tuple[str, str], tuple[int, int, str]] = {}
-    numbers = dict(run("SELECT no, type FROM types").fetchall())
-    for no, kind in numbers.items():
-        names = "id, sequence, position, " + ("l_on, p_id, p_n, p_name, p_shelf" if kind == "Box" else "NULL, p_id")
-        for row in run(f"SELECT {names} FROM t{no}").fetchall():
-            if (kind, row[0]) in live:
-                raise Violation("I15 one effect", f"{row[0]} is there twice")
-            live[kind, row[0]] = (row[1], row[2], _document(row))
-    gone = {(numbers[no], key): at for no, key, at in run("SELECT no, id, position FROM gone").fetchall()}
-    parked = {
-        (kind, key): (at, waiting)
-        for kind, key, at, waiting in run("SELECT type, id, position, waiting FROM parked").fetchall()
-    }
-    for invariant, found, wanted in (
-        ("I17 a delete is not undone", gone, fold.gone),
-        ("I18 parked is what has to be", parked, fold.parked),
-        ("I14 state = fold of the log", live, fold.live),
-    ):
-        if found != wanted:
-            differing = sorted(k for k in {*found, *wanted} if found.get(k) != wanted.get(k))[:2]
-            detail = "; ".join(f"{k}: {found.get(k)} instead of {wanted.get(k)}" for k in differing)
-            raise Violation(invariant, f"at {fold.position}: {detail}")
-
-
-def _document(row: tuple[Any, ...]) -> str:
-    from tests.simulator.truth import text_of
-
-    if row[3] is None and len(row) == 5:
-        return text_of({"links": {}, "properties": {"id": row[4]}})
-    properties = {"id": row[4], "n": row[5], "name": row[6], "shelf": row[7]}
-    return text_of({"links": {"on": [row[3]]}, "properties": properties})

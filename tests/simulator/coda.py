@@ -14,10 +14,11 @@ from ontology_assets.projections.search import words_of
 from ontology_assets.projections.sinks import ProjectionSink
 from resources.read_model.sqlite_search import SEARCH
 from resources.read_model.sqlite_writer import SqliteWriter
-from tests.simulator.checks import PREFIX, Checks, compare
+from tests.simulator.checks import PREFIX, Checks
 from tests.simulator.clock import START
 from tests.simulator.domain import DOMAIN, LAYOUT
 from tests.simulator.faults import DAMAGE_FAULTS
+from tests.simulator.fold import compare
 from tests.simulator.store import Stored
 from tests.simulator.truth import Violation
 from tests.simulator.world import World

@@ -4,9 +4,17 @@ A seed chooses which kinds of fault there are and how often, and a few crash poi
 port call may be the last one of its process.
 """
 
+import sqlite3
 from collections import Counter
 from dataclasses import dataclass, field
 from random import Random
+
+from ontology_assets.events.errors import OutcomeUnknown
+from resources.lake.base import LakeConflictError
+from resources.registry.base import RegistryUnavailable
+
+EXPECTED = (OSError, sqlite3.OperationalError, RegistryUnavailable, OutcomeUnknown, LakeConflictError)
+"""What a fault may look like to who asked. Anything else is a bug."""
 
 PUT_FAULTS = {
     "put: lost before": "the request never reached the store; the client gets a time-out",

@@ -45,7 +45,7 @@ class SimConnection(sqlite3.Connection):
         if self.process is not None:
             self.process.closing.append(self.close)
 
-    def cursor(self, factory: Any = None) -> sqlite3.Cursor:
+    def cursor(self, factory: Any = None) -> sqlite3.Cursor:  # type: ignore[override]
         del factory
         return super().cursor(SimCursor)
 

@@ -8,7 +8,6 @@ import hashlib
 import io
 import json
 import struct
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -171,38 +170,3 @@ def _event(position: int, row: dict[str, Any], n: int, batch: str) -> Event:
 def text_of(state: Any) -> str:
     """Canonical text of strings, integers and lists: all that the workload uses."""
     return json.dumps(state, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-
-
-@dataclass
-class Fold:
-    """A read model worked out by hand: documents, tombstones and parked objects at a position."""
-
-    position: int = 0
-    live: dict[tuple[str, str], tuple[int, int, str]] = field(default_factory=dict)
-    gone: dict[tuple[str, str], int] = field(default_factory=dict)
-    parked: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict)
-    """(position of the first event that waits, how many)."""
-
-    def advance(self, events: Sequence[Event], types: Sequence[str]) -> None:
-        for event in events:
-            self.position = event.position
-            if event.type not in types:
-                continue
-            at = (event.type, event.key)
-            if at in self.parked:
-                first, waiting = self.parked[at]
-                self.parked[at] = (first, waiting + 1)
-            elif event.deleted:
-                self.live.pop(at, None)
-                self.gone[at] = event.position
-            elif poisoned(event.state):
-                self.parked[at] = (event.position, 1)
-            else:
-                self.gone.pop(at, None)
-                self.live[at] = (event.sequence, event.position, event.state)
-
-
-def poisoned(state: str) -> bool:
-    """A number where the ontology wants an integer."""
-    n = json.loads(state)["properties"].get("n")
-    return isinstance(n, str)

@@ -1,35 +1,20 @@
 """Who is at work in a run: clients that append, followers of each sink, a sealer, readers. Each is a process that a
 supervisor starts again when it ends, as the keeper does."""
 
-import sqlite3
 from dataclasses import dataclass, field
-from typing import Any
 
 from ontology_assets.events.archiving import archive
-from ontology_assets.events.errors import CommandIdReused, EventIdReused, OutcomeUnknown, SequenceConflict
-from ontology_assets.events.group import Answer, Group
 from ontology_assets.events.heads import Heads
 from ontology_assets.events.log import EventLog
 from ontology_assets.events.sealed import SealedHistory
 from ontology_assets.events.sealing import seal
-from ontology_assets.followers.follow import catch_up, follow
-from ontology_assets.followers.progress import Timing
-from ontology_assets.followers.relay import Relay
-from ontology_assets.followers.sink import Sink
-from ontology_assets.projections.search import words_of
-from ontology_assets.projections.sinks import ProjectionSink
-from resources.errors import SpiceError
-from resources.lake.base import LakeConflictError
-from resources.read_model.sqlite_search import SEARCH
-from resources.read_model.sqlite_writer import SqliteWriter
-from resources.registry.base import RegistryUnavailable
-from resources.registry.sql import SqliteRegistry
-from resources.topic.sqlite import SqliteTopic
 from tests.simulator.checks import Checks
-from tests.simulator.clock import SimClock, SimProcesses
-from tests.simulator.delivery import Delivery
+from tests.simulator.clients import Client
+from tests.simulator.clock import SimClock
 from tests.simulator.disasters import dark
-from tests.simulator.domain import AS_READ, DOMAIN, LAYOUT, Command, Wish, decision
+from tests.simulator.domain import DOMAIN, Command
+from tests.simulator.faults import EXPECTED
+from tests.simulator.followers import run_follower
 from tests.simulator.lake import Sealed, SimLake
 from tests.simulator.machine import Process
 from tests.simulator.sql import connections_of
@@ -38,14 +23,7 @@ from tests.simulator.truth import Violation
 from tests.simulator.wishes import about, wishes
 from tests.simulator.world import World
 
-EXPECTED = (OSError, sqlite3.OperationalError, RegistryUnavailable, OutcomeUnknown, LakeConflictError)
-"""What a fault may look like to who asked. Anything else is a bug."""
 PATIENCES_S = (0.0, 0.5, 2.0)
-_COMPILED: dict[Any, Any] = {}
-_DIALECTS: list[Any] = []
-"""Statements of the registry, compiled once for all runs: a sixth of a run otherwise. They are kept by dialect, of which
-each engine has its own, so all have the first one's."""
-TIMING = Timing(poll=0.3, renew=0.8, ttl=4.0, handover=0.4)
 
 
 @dataclass
@@ -92,9 +70,9 @@ class Workload:
         def start() -> None:
             process = Process(role, name)
             work = {
-                "append": self.client,
-                "relay": self.follower,
-                "search": self.follower,
+                "append": lambda process: Client(self, process).run(),
+                "relay": lambda process: run_follower(self, process),
+                "search": lambda process: run_follower(self, process),
                 "read": self.reader,
                 "seal": self.sealer,
             }[role]
@@ -133,173 +111,9 @@ class Workload:
         name = "heads-shared" if self.shared_heads else f"heads-{process.name}"
         return Heads(self.world.folder / f"{name}.sqlite", log, factory=self.connections, step_rows=3)
 
-    def sink(self, role: str, process: Process, log: EventLog) -> Sink:
-        clock = SimClock(self.world, process)
-        if role == "relay":
-            topic = SqliteTopic(self.world.folder / "topic.sqlite", now=clock.now, factory=self.connections)
-            return Relay(topic, DOMAIN)
-        writer = SqliteWriter(
-            self.world.folder / "search.sqlite", LAYOUT, SEARCH, now=clock.now, factory=self.connections
-        )
-        return ProjectionSink("search", writer, LAYOUT, words_of, log)
-
-    # Clients
-
-    def client(self, process: Process) -> None:
-        world, r = self.world, self.world.random
-        queue = self.queues[int(process.name.rpartition("-")[2])]
-        log = self.log(process)
-        heads = self.heads(process, log)
-        group = Group(log, heads)
-        while True:
-            if not queue:
-                world.sleep(0.5)
-                continue
-            asked = [queue[0]]
-            if asked[0].way == "group":
-                asked = [command for command in queue if command.way == "group"][: r.randint(1, 4)]
-            world.sleep(r.expovariate(self.haste))
-            for command in self.attempt(log, heads, group, asked):
-                queue.remove(command)
-                self.follow_up(command)
-            left = [command for command in asked if command in queue]
-            if left and left[0].kind != "load" and r.random() < 0.4:  # asked again in another process
-                queue.remove(left[0])
-                self.queues[r.randrange(len(self.queues))].append(left[0])
-
-    def attempt(self, log: EventLog, heads: Heads, group: Group, asked: list[Command]) -> list[Command]:
-        """Those of the commands that have their answer."""
-        world, r, checks = self.world, self.world.random, self.checks
-        for command in asked:
-            if command.expected == AS_READ:
-                command.expected = len(checks.truth.of(command.keys[0])) + r.randint(0, 3)
-            checks.offered(command)
-            self.rival(command)
-            self.twice(command)
-        invoked_at = checks.truth.position
-        world.note("asks for " + ", ".join(map(str, asked)))
-        try:
-            outcomes = self.outcomes(log, heads, group, asked)
-        except EXPECTED as fault:
-            world.note(f"{type(fault).__name__}, asked again later")
-            return []
-        world.point("before", "ack")
-        for command, outcome in zip(asked, outcomes, strict=True):
-            self.answered(command, outcome, invoked_at)
-        world.point("after", "ack")
-        return asked
-
-    def outcomes(
-        self, log: EventLog, heads: Heads, group: Group, asked: list[Command]
-    ) -> list[Answer | SpiceError | None]:
-        if asked[0].way == "group":
-            return list(group.commit([Wish(command) for command in asked]))
-        try:
-            commit = log.append(heads, decision(asked[0], log.states))
-        except (SequenceConflict, EventIdReused) as refusal:
-            return [refusal]
-        return [None if commit is None else Answer("", commit.first, commit.last, commit.already)]
-
-    def answered(self, command: Command, outcome: Answer | SpiceError | None, invoked_at: int) -> None:
-        world, checks = self.world, self.checks
-        if isinstance(outcome, SequenceConflict):
-            checks.refused(command, outcome.actual, invoked_at)
-            world.note(f"{command}: conflict, it is at {outcome.actual}")
-        elif isinstance(outcome, EventIdReused | CommandIdReused) and command.rivalled:
-            checks.taken(command)
-            world.note(f"{command}: refused, the id is taken")
-        elif isinstance(outcome, SpiceError):
-            raise outcome
-        elif outcome is None:
-            checks.nothing_to_do(command)
-        else:
-            checks.acknowledged(command, outcome.first, outcome.last)
-            world.note(f"{command}: {outcome.first}-{outcome.last}{', there already' if outcome.already else ''}")
-
-    def follow_up(self, command: Command) -> None:
-        """Answered commands come again, and their ids with other content."""
-        world, r = self.world, self.world.random
-        if command.kind != "load" and command.record is not None and world.faults.draw(("content: repeated command",)):
-            self.queues[r.randrange(len(self.queues))].append(command)
-
-    def rival(self, command: Command) -> None:
-        """Somebody else uses the same id for something else, at the same time or much later."""
-        world, r = self.world, self.world.random
-        if command.kind == "load" or command.rivalled or len(command.keys) > 1:
-            return
-        if command.kind == "add" and command.way == "append":  # nobody could tell the one from the other
-            return
-        if world.faults.draw(("content: id with other content",)):
-            command.rivalled = True
-            at_once = self.focus == "repeats"
-            key = f"r{command.number}" if at_once else r.choice([command.keys[0], f"r{command.number}"])
-            other = Command(
-                1000 + command.number,
-                "set",
-                (key,),
-                1_000_000 * (command.number + 1),
-                reuses=command,
-                way=command.way,
-                rivalled=True,
-            )
-            queue = self.queues[r.randrange(len(self.queues))]
-            queue.insert(0 if at_once else r.choice([0, r.randint(0, len(queue))]), other)
-
-    def twice(self, command: Command) -> None:
-        """The same command goes to two processes at once."""
-        if self.focus != "repeats" or command.rivalled or command.expected is not None or command.doubled:
-            return
-        command.doubled = True
-        self.world.faults.hit["content: repeated command"] += 1
-        self.queues[self.world.random.randrange(len(self.queues))].insert(0, command)
-
     @property
     def unsettled(self) -> bool:
         return any(self.queues)
-
-    # Followers and readers
-
-    def follower(self, process: Process) -> None:
-        world, r = self.world, self.world.random
-        clock = SimClock(world, process)
-        log = self.log(process)
-        sink = Delivery(world, self.sink(process.role, process, log))
-        registry = SqliteRegistry(
-            world.folder / "registry.sqlite",
-            now=clock.now,
-            processes=SimProcesses(world, process),
-            factory=self.connections,
-        )
-        registry._engine = registry._engine.execution_options(compiled_cache=_COMPILED)
-        _DIALECTS[1:] = []
-        _DIALECTS.append(registry._engine.dialect)
-        registry._engine.dialect = _DIALECTS[0]
-        process.closing.append(registry.close)
-        if r.random() < 0.3:
-            target = self.checks.truth.position
-            done = catch_up(
-                log,
-                sink,
-                registry,
-                owner=process.name,
-                batch_rows=self.batch_rows,
-                timing=TIMING,
-                clock=clock,
-                timeout=600.0,
-            )
-            if done.position < target:
-                raise Violation("N1 done is done", f"caught up at {done.position}, the log was at {target} when asked")
-            return
-        follow(
-            log,
-            sink,
-            registry,
-            owner=process.name,
-            until=world.now + r.uniform(5, 60),
-            batch_rows=self.batch_rows,
-            timing=TIMING,
-            clock=clock,
-        )
 
     def reader(self, process: Process) -> None:
         world, r, checks = self.world, self.world.random, self.checks
