@@ -15,9 +15,9 @@ from typing import Any
 import duckdb
 
 from tests.kills.pieces import DOMAIN, SHARED, expected, pieces, shared
-from tests.simulator.checks import compare
 from tests.simulator.domain import ASSET, TYPES, amount_of
-from tests.simulator.truth import Event, Fold, Truth, Violation
+from tests.simulator.fold import Fold, compare
+from tests.simulator.truth import Event, Truth, Violation
 
 COLUMNS = "position, event_id, aggregate_type, aggregate_id, sequence_number, data"
 

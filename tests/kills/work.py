@@ -56,10 +56,10 @@ class Worker:
                 for _ in range(2 if i % ASKED_AGAIN == ASKED_AGAIN - 1 else 1):
                     self.appended(heads, group, piece)
                 self.trap.reach("before ack")
-                say(acked=i, caught_up=time.monotonic())
+                say(acked=i, **caught_up())
                 self.trap.reach("after ack")
                 time.sleep(self.options.pause)
-        say(caught_up=time.monotonic())
+        say(**caught_up())
 
     def appended(self, heads: Heads, group: Group, piece: Piece) -> None:
         if piece.load:
@@ -71,7 +71,7 @@ class Worker:
 
     def heads(self) -> None:
         Heads(self.home.heads / f"{DOMAIN}.sqlite", self.log).catch_up()
-        say(caught_up=time.monotonic())
+        say(**caught_up())
 
     def follower(self) -> None:
         """Follow to where the log ends now, or to the end of all that will ever be there."""
@@ -97,21 +97,21 @@ class Worker:
             timing=Timing(poll=0.02, renew=self.options.renew),
             on_event=lambda text: say(told=text),
         )
-        say(caught_up=time.monotonic())
+        say(**caught_up())
 
     def seal(self) -> None:
         from resources.lake.local import LocalLake
 
         for step in range(1, STEPS + 1):
             seal(self.log, LocalLake(self.home.lake), DOMAIN, self.log.end().n * step // STEPS)
-        say(caught_up=time.monotonic())
+        say(**caught_up())
 
     def archive(self) -> None:
         from resources.lake.local import LocalLake
 
         for step in range(1, STEPS + 1):
             archive(self.log, LocalLake(self.home.lake), DOMAIN, self.log.end().n * step // STEPS)
-        say(caught_up=time.monotonic())
+        say(**caught_up())
 
     @property
     def roles(self) -> Mapping[str, Callable[[], None]]:
@@ -122,6 +122,13 @@ class Worker:
             "seal": self.seal,
             "archive": self.archive,
         }
+
+
+def caught_up() -> dict[str, float]:
+    """When, and for how long until then the processors were busy with other processes."""
+    seen = Path("/proc/self/schedstat")
+    waited = int(seen.read_text().split()[1]) / 1e9 if seen.exists() else 0.0
+    return {"caught_up": time.monotonic(), "waited": waited}
 
 
 def say(**line: object) -> None:
