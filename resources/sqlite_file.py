@@ -35,6 +35,7 @@ class SqliteFile:
     A long-running process keeps the inode of a deleted file open and would go on writing to nowhere, so `connection`
     compares it with the path (one `stat`, 3 us) and opens anew. `schema` runs on each opening and creates what is
     missing. For one thread only: sqlite3 refuses another. `factory` makes the connections: there the simulator cuts in.
+    `make_path` runs before each opening; it may lay a link at `path`.
     """
 
     def __init__(
@@ -45,8 +46,10 @@ class SqliteFile:
         page_size: int = 4096,
         synchronous: Literal["NORMAL", "FULL"] = "FULL",
         factory: type[sqlite3.Connection] = sqlite3.Connection,
+        make_path: Callable[[], None] = lambda: None,
     ) -> None:
         self.path = path
+        self._make_path = make_path
         self._schema = schema
         self._page_size = page_size
         self._synchronous = synchronous
@@ -83,10 +86,12 @@ class SqliteFile:
 
     def _open(self) -> sqlite3.Connection:
         self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._make_path()
         if not self.path.exists():
             # A write-ahead log left beside a deleted database would be replayed into the new one.
+            file = self.path.resolve()
             for suffix in ("-wal", "-shm"):
-                self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
+                file.with_name(file.name + suffix).unlink(missing_ok=True)
         connection = sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None, factory=self._factory)
         try:
             connection.execute(f"PRAGMA page_size={self._page_size}")  # heeded by an empty file only

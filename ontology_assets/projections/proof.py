@@ -16,18 +16,21 @@ from resources.read_model.query import Cell, DomainLayout, Row, TypeLayout
 STEP = 5_000
 
 
-def recompute(writer: ReadModelWriter, layout: DomainLayout) -> dict[int, BucketDigest]:
-    """By bucket, from fields, links, ids and positions; nothing of the stored hashes is used."""
+def recompute(writer: ReadModelWriter, layout: DomainLayout, bucket: int | None = None) -> dict[int, BucketDigest]:
+    """By bucket, from fields, links, ids and positions; nothing of the stored hashes is used.
+
+    Of one bucket only what the store counts to it is read: a row that it counts wrongly shows as one of another bucket.
+    """
     sums = DigestSums()
     for type_layout in layout.types:
         rows: list[Row] = []
-        for row in writer.documents(type_layout.name):
+        for row in writer.documents(type_layout.name, bucket):
             rows.append(row)
             if len(rows) == STEP:
                 _add(sums, layout.domain, rows)
                 rows = []
         _add(sums, layout.domain, rows)
-    for name, key, position in writer.tombstones():
+    for name, key, position in writer.tombstones(bucket):
         sums.add([bucket_of(key)], document_hashes(layout.domain, name, [key], [position], ["null"], deleted=True))
     return sums.buckets()
 

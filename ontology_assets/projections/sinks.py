@@ -1,7 +1,7 @@
 """The followers' sinks of both projections: a batch of events in, one transaction in a read model out."""
 
 import gc
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -20,8 +20,10 @@ from ontology_assets.projections.search import words_of
 from resources.errors import SpiceError
 from resources.home import Home
 from resources.read_model.base import ReadModelWriter
+from resources.read_model.generations import Generations
 from resources.read_model.query import DomainLayout
 from resources.read_model.sqlite_graph import GRAPH
+from resources.read_model.sqlite_layout import ModelOptions
 from resources.read_model.sqlite_search import SEARCH
 from resources.read_model.sqlite_writer import SqliteWriter
 
@@ -123,18 +125,38 @@ class ProjectionSink:
         return self._log.end().position - position <= CLOSE_EVENTS
 
 
-def search_sink(home: Home, domain: Domain, log: FollowedLog | None = None) -> ProjectionSink:
-    """The sink of `<home>/read/search.sqlite`. `log` tells how far behind the model is, which decides when to index."""
+OPTIONS: Mapping[str, tuple[ModelOptions, WordsOf | None]] = {"graph": (GRAPH, None), "search": (SEARCH, words_of)}
+"""The projections by name: what a model keeps beside rows, and the words that it is searched by."""
+
+
+def generations_of(home: Home, projection: str) -> Generations:
+    return Generations(home.read_models / f"{projection}.sqlite")
+
+
+def live_sink(home: Home, projection: str, domain: Domain, log: FollowedLog | None = None) -> ProjectionSink:
+    """The sink of the generation that is asked. `log` tells how far behind it is, which decides when to index."""
+    options, words = OPTIONS[projection]
+    layout, generations = domain_layout(domain), generations_of(home, projection)
+    writer = SqliteWriter(generations.alias, layout, options, make_path=generations.ensure)
+    return ProjectionSink(projection, writer, layout, words, log)
+
+
+def generation_sink(
+    home: Home, projection: str, generation: str, domain: Domain, log: FollowedLog | None = None
+) -> ProjectionSink:
+    """The sink of one generation, asked or not. It has a lease of its own: its name is `search@1f2e3d4c`."""
+    options, words = OPTIONS[projection]
     layout = domain_layout(domain)
-    writer = SqliteWriter(home.read_models / "search.sqlite", layout, SEARCH)
-    return ProjectionSink("search", writer, layout, words_of, log)
+    writer = SqliteWriter(generations_of(home, projection).file(generation), layout, options)
+    return ProjectionSink(f"{projection}@{generation}", writer, layout, words, log)
+
+
+def search_sink(home: Home, domain: Domain, log: FollowedLog | None = None) -> ProjectionSink:
+    return live_sink(home, "search", domain, log)
 
 
 def graph_sink(home: Home, domain: Domain, log: FollowedLog | None = None) -> ProjectionSink:
-    """The sink of `<home>/read/graph.sqlite`."""
-    layout = domain_layout(domain)
-    writer = SqliteWriter(home.read_models / "graph.sqlite", layout, GRAPH)
-    return ProjectionSink("graph", writer, layout, None, log)
+    return live_sink(home, "graph", domain, log)
 
 
 @contextmanager

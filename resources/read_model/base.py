@@ -6,7 +6,7 @@ means, and what a query document means, is decided above (`ontology_assets.proje
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -139,12 +139,34 @@ class ReadModelWriter(ABC):
         """One read transaction around what is read inside: digest and rows are then of one position."""
 
     @abstractmethod
-    def documents(self, type_name: str) -> Iterator[Row]:
-        """Every live row as queries read it, for the digest's proof."""
+    def documents(self, type_name: str, bucket: int | None = None) -> Iterator[Row]:
+        """Every live row as queries read it, for the digest's proof; of one bucket, or of all."""
 
     @abstractmethod
-    def tombstones(self) -> Iterator[tuple[str, str, int]]:
+    def tombstones(self, bucket: int | None = None) -> Iterator[tuple[str, str, int]]:
         """(type, id, position) of every deleted object."""
+
+    @abstractmethod
+    def begin_at(self, position: int) -> None:
+        """Lay the domain out empty, at `position`: its buckets are then filled with `replace_bucket`. What was there
+        of it goes.
+        """
+
+    @abstractmethod
+    def replace_bucket(self, bucket: int, content: Callable[[int], Iterable[Changes]]) -> int:
+        """Replace a bucket by what `content` says of the position that the domain stands at; returns that position.
+
+        One transaction, in which nobody else writes: no epoch is asked for, and a follower goes on after it. `content`
+        is made of whole histories: every object's first event is in it.
+        """
+
+    @abstractmethod
+    def settle(self) -> None:
+        """Build what reading fast needs, where it is not there."""
+
+    @abstractmethod
+    def held_still(self) -> AbstractContextManager[None]:
+        """Nobody writes to the store (any domain) while the block runs; readers go on."""
 
     @abstractmethod
     def close(self) -> None: ...

@@ -3,6 +3,7 @@
 import json
 import sqlite3
 from dataclasses import dataclass
+from itertools import repeat
 
 from resources.read_model.base import ParkedObject, TypeChanges
 from resources.read_model.digest_sums import DigestSums
@@ -31,6 +32,7 @@ class ChangeWriter:
     options: ModelOptions
     tables: Tables
     sums: DigestSums
+    verb: str = "INSERT"
 
     def live(self, part: TypeChanges) -> None:
         no = self.tables.numbers[part.type.name]
@@ -41,12 +43,12 @@ class ChangeWriter:
             if len(keep) < len(part.ids):
                 part, born = _pick(part, keep), [born[k] for k in keep]
         self.sums.add(part.buckets, part.hashes)
-        columns = [born, part.ids, part.sequences, part.positions, part.hashes]
+        columns = [born, part.ids, part.sequences, part.positions, part.buckets, part.hashes]
         if words:
             columns.append(part.words)
         columns += [*part.links, *part.cells]
         marks = ",".join("?" * len(all_columns(part.type, self.options)))
-        self.connection.executemany(f"INSERT INTO t{no} VALUES ({marks})", zip(*columns, strict=True))  # noqa: S608
+        self.connection.executemany(f"{self.verb} INTO t{no} VALUES ({marks})", zip(*columns, strict=True))
         if words and part.type.name in self.tables.settled:
             self.connection.executemany(
                 f"INSERT INTO f{no}(rowid, words) VALUES (?, ?)",  # noqa: S608
@@ -62,8 +64,8 @@ class ChangeWriter:
                 part, born = _pick(part, keep), [born[k] for k in keep]
         self.sums.add(part.buckets, part.hashes)
         self.connection.executemany(
-            "INSERT INTO gone (no, id, born, sequence, position, hash) VALUES (?, ?, ?, ?, ?, ?)",
-            [(no, *row) for row in zip(part.ids, born, part.sequences, part.positions, part.hashes, strict=True)],
+            f"{self.verb} INTO gone (no, id, born, sequence, position, bucket, hash) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            zip(repeat(no), part.ids, born, part.sequences, part.positions, part.buckets, part.hashes),
         )
 
     def _clear_old(self, part: TypeChanges, no: int, born: list[int]) -> list[int]:

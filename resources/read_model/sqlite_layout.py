@@ -3,8 +3,8 @@
 One file holds all domains. `state` has a row per domain; `types` numbers the types, because SQLite's names know no
 case.
 
-    t<no>   live objects: rid = born, id, sequence, position, hash, words?, l_<link>..., p_<property>... (a geopoint:
-            lat_<property>, lon_<property>)
+    t<no>   live objects: rid = born, id, sequence, position, bucket, hash, words?, l_<link>..., p_<property>...
+            (a geopoint: lat_<property>, lon_<property>)
     f<no>   FTS5 over t<no>.words, where the model keeps words
     gone    tombstones
     parked, digest
@@ -21,7 +21,7 @@ from resources.read_model.query import DomainLayout, Field, Kind, TypeLayout
 
 PAGE_SIZE = 4096
 EPOCH, MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
-VERSION = 1
+VERSION = 2
 """Of this layout; another one in a file means: build anew."""
 
 _BASE = """
@@ -33,7 +33,7 @@ CREATE TABLE IF NOT EXISTS types (
     UNIQUE (domain, branch, type));
 CREATE TABLE IF NOT EXISTS gone (
     no INTEGER NOT NULL, id TEXT NOT NULL, born INTEGER NOT NULL, sequence INTEGER NOT NULL, position INTEGER NOT NULL,
-    hash BLOB NOT NULL, PRIMARY KEY (no, id)) WITHOUT ROWID;
+    bucket INTEGER NOT NULL, hash BLOB NOT NULL, PRIMARY KEY (no, id)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS parked (
     domain TEXT NOT NULL, type TEXT NOT NULL, id TEXT NOT NULL, bucket INTEGER NOT NULL, position INTEGER NOT NULL,
     reason TEXT NOT NULL, waiting INTEGER NOT NULL, PRIMARY KEY (domain, type, id)) WITHOUT ROWID;
@@ -73,7 +73,7 @@ def link_columns(layout: TypeLayout) -> list[str]:
 
 def all_columns(layout: TypeLayout, options: ModelOptions) -> list[str]:
     words = ["words"] if options.words and layout.has_words else []
-    return ["rid", "id", "sequence", "position", "hash", *words, *link_columns(layout), *cell_columns(layout)]
+    return ["rid", "id", "sequence", "position", "bucket", "hash", *words, *link_columns(layout), *cell_columns(layout)]
 
 
 def fingerprint(layout: DomainLayout, options: ModelOptions) -> str:
@@ -121,8 +121,12 @@ def read_digest(connection: sqlite3.Connection, domain: str) -> dict[int, Bucket
     return {bucket: BucketDigest(documents, (a, b, c, d)) for bucket, documents, a, b, c, d in rows}
 
 
-def create_domain(connection: sqlite3.Connection, layout: DomainLayout, options: ModelOptions) -> None:
-    """An empty part for the domain, of a new generation, inside the caller's transaction."""
+def create_domain(
+    connection: sqlite3.Connection, layout: DomainLayout, options: ModelOptions, position: int = 0
+) -> None:
+    """An empty part for the domain, of a new generation, inside the caller's transaction. `position`: what its buckets
+    are to be filled up to.
+    """
     for layout_type in layout.types:
         connection.execute(
             "INSERT INTO types (domain, branch, type, settled) VALUES (?, 'main', ?, 0)",
@@ -133,8 +137,8 @@ def create_domain(connection: sqlite3.Connection, layout: DomainLayout, options:
         names = ", ".join(all_columns(layout_type, options)[1:])
         connection.execute(f"CREATE TABLE t{no} (rid INTEGER PRIMARY KEY, {names})")
     connection.execute(
-        "INSERT INTO state (domain, position, epoch, generation, secret, fingerprint) VALUES (?, 0, 0, ?, ?, ?)",
-        (layout.domain, secrets.token_hex(8), secrets.token_bytes(32), fingerprint(layout, options)),
+        "INSERT INTO state (domain, position, epoch, generation, secret, fingerprint) VALUES (?, ?, 0, ?, ?, ?)",
+        (layout.domain, position, secrets.token_hex(8), secrets.token_bytes(32), fingerprint(layout, options)),
     )
 
 

@@ -7,17 +7,18 @@ position 0; the follower notices by the position.
 import logging
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from resources.clock import Now, utc_now
 from resources.fencing import Fenced
-from resources.read_model.base import BucketDigest, Changes, ParkedObject, ReadModelWriter, StoredState
+from resources.read_model.base import BucketDigest, Changes, NothingYet, ParkedObject, ReadModelWriter, StoredState
 from resources.read_model.connection import MAPPED_BYTES
 from resources.read_model.digest_sums import DigestSums
 from resources.read_model.query import DomainLayout, Row, TypeLayout
+from resources.read_model.sqlite_buckets import replace_bucket
 from resources.read_model.sqlite_changes import ChangeWriter, Tables
 from resources.read_model.sqlite_layout import (
     EPOCH,
@@ -60,10 +61,14 @@ class SqliteWriter(ReadModelWriter):
         *,
         now: Now = utc_now,
         factory: type[sqlite3.Connection] = sqlite3.Connection,
+        make_path: Callable[[], None] = lambda: None,
     ) -> None:
+        """`make_path`: of an alias, `Generations.ensure`."""
         self._layout, self._options, self._now = layout, options, now
         # A lost tail after a power cut is followed again from the stored position, so NORMAL is enough.
-        self._file = SqliteFile(path, _prepare, page_size=PAGE_SIZE, synchronous="NORMAL", factory=factory)
+        self._file = SqliteFile(
+            path, _prepare, page_size=PAGE_SIZE, synchronous="NORMAL", factory=factory, make_path=make_path
+        )
         self._known: Tables | None = None
 
     def state(self) -> StoredState:
@@ -108,8 +113,7 @@ class SqliteWriter(ReadModelWriter):
             ).fetchall()
             if not held:
                 raise Fenced(self._place, mine=epoch, held=self._stored(connection).state.epoch)
-            tables = self._tables(connection)
-            change = ChangeWriter(connection, self._layout.domain, self._options, tables, DigestSums())
+            change = self._change(connection)
             for part in changes.live:
                 change.live(part)
             for part in changes.gone:
@@ -117,7 +121,7 @@ class SqliteWriter(ReadModelWriter):
             change.parked(changes.parked)
             change.digest()
             if settle:
-                self._settle(connection, tables)
+                self._settle(connection, change.tables)
 
     def settled(self) -> bool:
         return self._tables(self._connection()).all_settled
@@ -148,19 +152,45 @@ class SqliteWriter(ReadModelWriter):
         finally:
             connection.execute("ROLLBACK")
 
-    def documents(self, type_name: str) -> Iterator[Row]:
+    def documents(self, type_name: str, bucket: int | None = None) -> Iterator[Row]:
         connection = self._connection()
         no = self._tables(connection).numbers.get(type_name)
         if no is not None:
             sql, to_row = row_reader(no, self._type(type_name))
-            yield from map(to_row, connection.execute(f"{sql} ORDER BY rid"))
+            chosen = "?1 IS NULL OR bucket = ?1"
+            yield from map(to_row, connection.execute(f"{sql} WHERE {chosen} ORDER BY rid", (bucket,)))
 
-    def tombstones(self) -> Iterator[tuple[str, str, int]]:
+    def tombstones(self, bucket: int | None = None) -> Iterator[tuple[str, str, int]]:
         connection = self._connection()
         names = {no: name for name, no in self._tables(connection).numbers.items()}
-        for no, key, position in connection.execute("SELECT no, id, position FROM gone ORDER BY no, id"):
+        chosen = "?1 IS NULL OR bucket = ?1"
+        found = connection.execute(f"SELECT no, id, position FROM gone WHERE {chosen} ORDER BY no, id", (bucket,))  # noqa: S608
+        for no, key, position in found:
             if no in names:
                 yield names[no], key, position
+
+    def begin_at(self, position: int) -> None:
+        with self._file.writing() as connection:
+            drop_domain(connection, self._layout.domain)
+            create_domain(connection, self._layout, self._options, position)
+
+    def replace_bucket(self, bucket: int, content: Callable[[int], Iterable[Changes]]) -> int:
+        with self._sound(), self._file.writing() as connection:
+            stored = self._stored(connection)
+            if not stored.fits:
+                raise NothingYet(str(self._file.path))
+            position = stored.state.position
+            replace_bucket(self._change(connection), self._layout, bucket, content(position))
+        return position
+
+    def settle(self) -> None:
+        with self._sound(), self._read_fast(settle=True), self._file.writing() as connection:
+            self._settle(connection, self._tables(connection))
+
+    @contextmanager
+    def held_still(self) -> Iterator[None]:
+        with self._file.writing():
+            yield
 
     def close(self) -> None:
         self._file.close()
@@ -191,8 +221,12 @@ class SqliteWriter(ReadModelWriter):
         """Remove the file: it is a cache, and a damaged one is worth less than none."""
         logger.warning("%s is damaged (%s): removed, it is built again from the log", self._file.path, reason)
         self._file.close()
+        file = self._file.path.resolve()
         for suffix in ("", "-wal", "-shm"):
-            self._file.path.with_name(self._file.path.name + suffix).unlink(missing_ok=True)
+            file.with_name(file.name + suffix).unlink(missing_ok=True)
+
+    def _change(self, connection: sqlite3.Connection) -> ChangeWriter:
+        return ChangeWriter(connection, self._layout.domain, self._options, self._tables(connection), DigestSums())
 
     def _stored(self, connection: sqlite3.Connection) -> _Stored:
         found = read_state(connection, self._layout.domain)
