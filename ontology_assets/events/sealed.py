@@ -49,7 +49,7 @@ class SealedHistory:
         spans = {name: (value, value) for name, value in wanted.items()}
         is_it = (pc.field("aggregate_id") == aggregate_id) & (pc.field("aggregate_type") == aggregate_type)
         return pa.concat_tables(
-            [EVENT_SCHEMA.empty_table(), *(part.filter(is_it) for part in self._parts(spans))]
+            [EVENT_SCHEMA.empty_table(), *(part.filter(is_it) for part in self._parts(spans, EVENT_SCHEMA.names))]
         ).sort_by("position")
 
     def day_bucket(self, day: date, bucket: str) -> pa.Table:
@@ -59,9 +59,23 @@ class SealedHistory:
         return pa.concat_tables(
             [
                 EVENT_SCHEMA.empty_table(),
-                *(part.filter(its).select(EVENT_SCHEMA.names) for part in self._parts(spans, ["event_day"])),
+                *(
+                    part.filter(its).select(EVENT_SCHEMA.names)
+                    for part in self._parts(spans, [*EVENT_SCHEMA.names, "event_day"])
+                ),
             ]
         ).sort_by("position")
+
+    def through(self) -> int:
+        """The last position that is sealed, 0 before the first."""
+        return max((file.positions[1] for file in self._files()), default=0)
+
+    def of_bucket(self, prefix: str, upto: int, columns: list[str]) -> pa.Table:
+        """The sealed events to position `upto` whose bucket starts with these hex digits, in no order."""
+        spans = {"bucket": (prefix, prefix + "g"), "position": (0, upto)}
+        its = (pc.field("position") <= upto) & pc.starts_with(pc.field("bucket"), prefix)
+        schema = pa.schema([EVENT_SCHEMA.field(name) for name in columns])
+        return pa.concat_tables([schema.empty_table(), *(part.filter(its) for part in self._parts(spans, columns))])
 
     def rows(self, first: int, last: int, columns: list[str]) -> Iterator[pa.Table]:
         """`columns` (and `position`) of the positions first..last that are sealed, in order, a run at a time."""
@@ -74,9 +88,9 @@ class SealedHistory:
                     rows = parquet.read(columns=names, use_threads=False).filter(inside)
                 yield rows.sort_by("position").select(names)
 
-    def _parts(self, spans: dict[str, Span], more: list[str] | None = None) -> Iterator[pa.Table]:
+    def _parts(self, spans: dict[str, Span], columns: list[str]) -> Iterator[pa.Table]:
         """The row groups that may hold something between these values."""
-        columns = [*EVENT_SCHEMA.names, *(more or ())]
+        types = {field.name: field.type for field in EVENT_SCHEMA}
         for file in self._files():
             groups = [i for i, group in enumerate(file.groups) if _may_hold(group, spans)]
             if groups:
@@ -85,11 +99,7 @@ class SealedHistory:
                     pq.ParquetFile(source, metadata=file.metadata, pre_buffer=False) as parquet,
                 ):
                     rows = parquet.read_row_groups(groups, columns=columns, use_threads=False)
-                yield pa.table(
-                    [rows[name].cast(EVENT_SCHEMA.field(name).type) for name in EVENT_SCHEMA.names]
-                    + [rows[name] for name in more or ()],
-                    names=columns,
-                )
+                yield pa.table([rows[name].cast(types.get(name, rows[name].type)) for name in columns], names=columns)
 
     def _files(self) -> list[_File]:
         if self._lake.state(self._table).number < 0:

@@ -51,23 +51,24 @@ class ProjectionSink:
         words_of: WordsOf | None,
         log: FollowedLog | None,
     ) -> None:
-        self._name, self._writer, self._layout, self._words_of, self._log = name, writer, layout, words_of, log
+        self.writer, self.layout, self.words_of = writer, layout, words_of
+        self._name, self._log = name, log
 
     @property
     def name(self) -> str:
         return self._name
 
     def position(self) -> int:
-        return self._writer.state().position
+        return self.writer.state().position
 
     def history(self) -> str | None:
-        return self._writer.history()
+        return self.writer.history()
 
     def epoch(self) -> int:
-        return self._writer.state().epoch
+        return self.writer.state().epoch
 
     def claim(self, epoch: int) -> None:
-        self._writer.claim(epoch)
+        self.writer.claim(epoch)
 
     def apply(self, batch: pa.RecordBatch, epoch: int) -> None:
         """Apply events in position order; rows at or below `position()` change nothing. Raises Fenced."""
@@ -81,26 +82,26 @@ class ProjectionSink:
             raise SpiceError(
                 "Events missing",
                 f"the model stands at event {position}, the batch begins with event {first}; nothing was applied",
-                where=f"{self.name} of {self._layout.domain}",
+                where=f"{self.name} of {self.layout.domain}",
                 status=500,
             )
-        parked = {(p.type, p.id) for p in self._writer.parked()}
+        parked = {(p.type, p.id) for p in self.writer.parked()}
         with collector_paused():
-            changes = replace(fold(batch, self._layout, parked, self._words_of), history=history_of(batch))
-            settle = not self._writer.settled() and self._close_to_end(changes.position, batch.num_rows)
-            self._writer.write(changes, epoch, settle=settle)
+            changes = replace(fold(batch, self.layout, parked, self.words_of), history=history_of(batch))
+            settle = not self.writer.settled() and self._close_to_end(changes.position, batch.num_rows)
+            self.writer.write(changes, epoch, settle=settle)
 
     def parked(self) -> list[Parked]:
-        return [Parked(p.type, p.id, p.position, p.reason) for p in self._writer.parked()]
+        return [Parked(p.type, p.id, p.position, p.reason) for p in self.writer.parked()]
 
     def digest(self) -> str:
-        return digest_text(self._writer.digest())
+        return digest_text(self.writer.digest())
 
     def objects(self) -> int:
         """Objects that the store holds; its digest counts the deleted ones too."""
-        with self._writer.reading():
-            documents = sum(one.documents for one in self._writer.digest().values())
-            return documents - sum(1 for _ in self._writer.tombstones())
+        with self.writer.reading():
+            documents = sum(one.documents for one in self.writer.digest().values())
+            return documents - sum(1 for _ in self.writer.tombstones())
 
     def recompute_digest(self) -> str:
         """The digest computed from the fields that queries read."""
@@ -108,16 +109,16 @@ class ProjectionSink:
 
     def proof(self) -> Proof:
         """Both digests at one position, also while a follower goes on: the store is right where they are equal."""
-        with self._writer.reading():
-            position = self._writer.state().position
-            kept, recomputed = self._writer.digest(), recompute(self._writer, self._layout)
+        with self.writer.reading():
+            position = self.writer.state().position
+            kept, recomputed = self.writer.digest(), recompute(self.writer, self.layout)
         return Proof(position, digest_text(kept), digest_text(recomputed))
 
     def updated_at(self) -> datetime | None:
-        return self._writer.state().updated_at
+        return self.writer.state().updated_at
 
     def close(self) -> None:
-        self._writer.close()
+        self.writer.close()
 
     def _close_to_end(self, position: int, applied: int) -> bool:
         if self._log is None:

@@ -109,6 +109,10 @@ class ReadModelWriter(ABC):
         """Of the store that is there now; position 0 for one that was deleted or has another layout."""
 
     @abstractmethod
+    def fits(self) -> bool:
+        """Whether the domain is laid out, and as these definitions want it."""
+
+    @abstractmethod
     def history(self) -> str | None:
         """What the last changes were given with; None at position 0."""
 
@@ -147,9 +151,9 @@ class ReadModelWriter(ABC):
         """(type, id, position) of every deleted object."""
 
     @abstractmethod
-    def begin_at(self, position: int) -> None:
-        """Lay the domain out empty, at `position`: its buckets are then filled with `replace_bucket`. What was there
-        of it goes.
+    def begin_at(self, position: int, history: str | None) -> None:
+        """Lay the domain out empty, as of a position: its buckets are then filled with `replace_bucket`. Where it is
+        laid out already nothing happens.
         """
 
     @abstractmethod

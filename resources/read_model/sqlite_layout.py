@@ -122,10 +122,14 @@ def read_digest(connection: sqlite3.Connection, domain: str) -> dict[int, Bucket
 
 
 def create_domain(
-    connection: sqlite3.Connection, layout: DomainLayout, options: ModelOptions, position: int = 0
+    connection: sqlite3.Connection,
+    layout: DomainLayout,
+    options: ModelOptions,
+    position: int = 0,
+    history: str | None = None,
 ) -> None:
-    """An empty part for the domain, of a new generation, inside the caller's transaction. `position`: what its buckets
-    are to be filled up to.
+    """An empty part for the domain, of a new generation, inside the caller's transaction. `position` and `history`:
+    what its buckets are to be filled up to.
     """
     for layout_type in layout.types:
         connection.execute(
@@ -137,8 +141,9 @@ def create_domain(
         names = ", ".join(all_columns(layout_type, options)[1:])
         connection.execute(f"CREATE TABLE t{no} (rid INTEGER PRIMARY KEY, {names})")
     connection.execute(
-        "INSERT INTO state (domain, position, epoch, generation, secret, fingerprint) VALUES (?, ?, 0, ?, ?, ?)",
-        (layout.domain, position, secrets.token_hex(8), secrets.token_bytes(32), fingerprint(layout, options)),
+        "INSERT INTO state (domain, position, history, epoch, generation, secret, fingerprint) "
+        "VALUES (?, ?, ?, 0, ?, ?, ?)",
+        (layout.domain, position, history, secrets.token_hex(8), secrets.token_bytes(32), fingerprint(layout, options)),
     )
 
 

@@ -81,6 +81,9 @@ class SqliteWriter(ReadModelWriter):
             stored = self._stored(self._connection())
         return stored.state if stored.fits else replace(stored.state, position=0, updated_at=None)
 
+    def fits(self) -> bool:
+        return self._stored(self._connection()).fits
+
     def history(self) -> str | None:
         connection = self._connection()
         with self._sound():
@@ -169,10 +172,11 @@ class SqliteWriter(ReadModelWriter):
             if no in names:
                 yield names[no], key, position
 
-    def begin_at(self, position: int) -> None:
+    def begin_at(self, position: int, history: str | None) -> None:
         with self._file.writing() as connection:
-            drop_domain(connection, self._layout.domain)
-            create_domain(connection, self._layout, self._options, position)
+            if not self._stored(connection).fits:
+                drop_domain(connection, self._layout.domain)
+                create_domain(connection, self._layout, self._options, position, history)
 
     def replace_bucket(self, bucket: int, content: Callable[[int], Iterable[Changes]]) -> int:
         with self._sound(), self._file.writing() as connection:

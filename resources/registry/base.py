@@ -137,6 +137,10 @@ class Registry(ABC):
     def set_mark(self, key: str, value: str) -> None: ...
 
     @abstractmethod
+    def replace_mark(self, key: str, value: str, *, instead_of: str | None) -> bool:
+        """Set a mark if it is as told now (None: not there); False, and nothing is changed, if it is not."""
+
+    @abstractmethod
     def mark(self, key: str) -> Mark | None: ...
 
     @abstractmethod

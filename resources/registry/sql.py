@@ -130,6 +130,13 @@ class SqlRegistry(Registry):
             .on_conflict_do_update(index_elements=[marks.c.key], set_=values)
         )
 
+    def replace_mark(self, key: str, value: str, *, instead_of: str | None) -> bool:
+        values = {"value": value, "at": self._now().timestamp()}
+        if instead_of is None:
+            return self._changes(self._insert(marks).values(key=key, **values).on_conflict_do_nothing())
+        is_as_told = sa.and_(marks.c.key == key, marks.c.value == instead_of)
+        return self._changes(marks.update().where(is_as_told).values(**values))
+
     def mark(self, key: str) -> Mark | None:
         with self._connection() as connection:
             row = connection.execute(sa.select(marks).where(marks.c.key == key)).one_or_none()

@@ -154,6 +154,16 @@ class RegistryContract:
             thread.join()
         assert got == [1]
 
+    def test_a_mark_is_replaced_only_if_it_is_as_told(self, registry: Registry) -> None:
+        assert not registry.replace_mark("a", "2", instead_of="1")
+        assert registry.replace_mark("a", "1", instead_of=None)
+        assert not registry.replace_mark("a", "3", instead_of=None)
+        assert registry.replace_mark("a", "2", instead_of="1")
+        assert not registry.replace_mark("a", "3", instead_of="1")
+        mark = registry.mark("a")
+        assert mark is not None
+        assert mark.value == "2"
+
     def test_a_mark_is_set_replaced_and_cleared(self, registry: Registry, clock: Clock) -> None:
         assert registry.mark("start/a") is None
         registry.set_mark("start/a", "run 1")

@@ -1,0 +1,73 @@
+"""Whole histories: all events of the aggregates of one bucket, up to a position.
+
+The sealed history gives most of them, reading only the row groups of the bucket; what is not sealed yet comes from the
+log. A large bucket comes in sixteen parts, so that memory grows with a part, not with the log.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ontology_assets.events.envelope import EVENT_SCHEMA
+from ontology_assets.events.log import EventLog
+from ontology_assets.events.sealed import SealedHistory
+from ontology_assets.events.upcasting import Upcasters
+from resources.errors import SpiceError
+
+HEX = "0123456789abcdef"
+PART_EVENTS = 60_000
+"""Events of a bucket that are held at once; a log of some sixteen times as many comes bucket by bucket."""
+
+
+class HistoryIncomplete(SpiceError):
+    """Sealed history and log together do not have each position once."""
+
+
+@dataclass
+class WholeHistories:
+    """Of one domain. `columns` of EVENT_SCHEMA are read."""
+
+    log: EventLog
+    sealed: SealedHistory
+    columns: list[str]
+    upcasters: Upcasters = field(default_factory=Upcasters)
+
+    def of_bucket(self, bucket: int, upto: int) -> Iterator[pa.RecordBatch]:
+        """Events 1..`upto` of one bucket in order of position: each aggregate's are in one batch. None is empty."""
+        digit = HEX[bucket]
+        parts = [digit] if upto <= PART_EVENTS * len(HEX) else [digit + second for second in HEX]
+        through = min(self.sealed.through(), upto)
+        names = list(dict.fromkeys([*self.columns, "bucket", "position", "event_type", "schema_version"]))
+        tail = self._tail(digit, through, upto, names)
+        for prefix in parts:
+            of_part = tail.filter(pc.starts_with(tail["bucket"], prefix))
+            rows = pa.concat_tables([self.sealed.of_bucket(prefix, through, names), of_part]).sort_by("position")
+            if rows.num_rows:
+                rows = self.upcasters.table(rows, self.log.domain)
+                yield from rows.select(self.columns).combine_chunks().to_batches()
+
+    def _tail(self, digit: str, after: int, upto: int, names: list[str]) -> pa.Table:
+        """What is not sealed yet. Raises HistoryIncomplete where the log does not go on from there to `upto`."""
+        found, reached = [], after
+        if after < upto:
+            for batch in self.log.events(after):
+                rows = batch.select(names)
+                if rows["position"][0].as_py() != reached + 1:
+                    break
+                rows = rows.slice(0, upto - reached)
+                reached = rows["position"][-1].as_py()
+                found.append(rows.filter(pc.starts_with(rows["bucket"], digit)))
+                if reached == upto:
+                    break
+        if reached != upto:
+            raise HistoryIncomplete(
+                "History incomplete",
+                f"sealed through event {after}, the log gives events to {reached}, {upto} was asked for. "
+                "Check both with `spice events verify`.",
+                where=self.log.domain,
+                status=500,
+            )
+        schema = pa.schema([EVENT_SCHEMA.field(name) for name in names])
+        return pa.Table.from_batches([batch.replace_schema_metadata(None) for batch in found], schema)

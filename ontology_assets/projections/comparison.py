@@ -1,0 +1,108 @@
+"""A read model against its log: the digest of each bucket, of what queries read and of what the events say.
+
+Both sides are of one position. The model's is computed from its rows, the log's by folding whole histories through the
+function that the projection itself uses.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from ontology_assets.events.histories import WholeHistories
+from ontology_assets.projections.digest import digest_text
+from ontology_assets.projections.documents import COLUMNS, WordsOf, fold
+from ontology_assets.projections.proof import recompute
+from resources.read_model.base import BUCKETS, BucketDigest, Changes, ReadModelWriter
+from resources.read_model.digest_sums import DigestSums
+from resources.read_model.query import DomainLayout
+
+EMPTY = BucketDigest(0, (0, 0, 0, 0))
+ALL_BUCKETS = tuple(range(BUCKETS))
+READ = COLUMNS
+"""Columns of an event that folding takes."""
+
+
+@dataclass(frozen=True)
+class BucketComparison:
+    """`log` and `model` at one position. `documents` counts the tombstones as well."""
+
+    bucket: int
+    log: BucketDigest
+    model: BucketDigest
+
+    @property
+    def equal(self) -> bool:
+        return self.log == self.model
+
+    @property
+    def log_text(self) -> str:
+        return digest_text({self.bucket: self.log})
+
+    @property
+    def model_text(self) -> str:
+        return digest_text({self.bucket: self.model})
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Of one domain's part of a read model."""
+
+    domain: str
+    position: int
+    buckets: tuple[BucketComparison, ...]
+
+    @property
+    def different(self) -> list[int]:
+        return [one.bucket for one in self.buckets if not one.equal]
+
+
+def log_content(
+    histories: WholeHistories, layout: DomainLayout, bucket: int, position: int, words_of: WordsOf | None = None
+) -> Iterator[Changes]:
+    """What the events 1..`position` make of a bucket, part by part."""
+    for batch in histories.of_bucket(bucket, position):
+        yield fold(batch, layout, set(), words_of)
+
+
+def digest_of(content: Iterable[Changes]) -> dict[int, BucketDigest]:
+    sums = DigestSums()
+    for changes in content:
+        add_to(sums, changes)
+    return sums.buckets()
+
+
+def add_to(sums: DigestSums, changes: Changes) -> None:
+    for part in [*changes.live, *changes.gone]:
+        sums.add(part.buckets, part.hashes)
+
+
+def compare(
+    writer: ReadModelWriter,
+    layout: DomainLayout,
+    histories: WholeHistories,
+    buckets: Iterable[int] = ALL_BUCKETS,
+) -> Comparison:
+    """Read everything of these buckets, on both sides. Writes go on meanwhile."""
+    chosen = tuple(buckets)
+    with writer.reading():
+        position = writer.state().position
+        if chosen == ALL_BUCKETS:
+            model = recompute(writer, layout)
+        else:
+            model = _together(recompute(writer, layout, bucket) for bucket in chosen)
+    log = _together(digest_of(log_content(histories, layout, bucket, position)) for bucket in chosen)
+    told = sorted({*chosen, *model, *log})
+    return Comparison(
+        layout.domain,
+        position,
+        tuple(BucketComparison(one, log.get(one, EMPTY), model.get(one, EMPTY)) for one in told),
+    )
+
+
+def _together(digests: Iterable[dict[int, BucketDigest]]) -> dict[int, BucketDigest]:
+    total: dict[int, BucketDigest] = {}
+    for found in digests:
+        for bucket, more in found.items():
+            known = total.get(bucket, EMPTY)
+            lanes = tuple(a + b for a, b in zip(known.lanes, more.lanes, strict=True))
+            total[bucket] = BucketDigest(known.documents + more.documents, lanes)  # type: ignore[arg-type]
+    return total

@@ -1,0 +1,70 @@
+"""What a rebuild works with: one projection of one home, its domains, their logs, the registry."""
+
+import hashlib
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
+
+import orjson
+
+from ontology_assets.events.histories import WholeHistories
+from ontology_assets.events.log import EventLog
+from ontology_assets.model.definitions import Domain
+from ontology_assets.projections.comparison import ALL_BUCKETS, Comparison, compare
+from ontology_assets.projections.layouts import domain_layout
+from ontology_assets.projections.rebuild.record import Records
+from ontology_assets.projections.sinks import OPTIONS, ProjectionSink, generation_sink, generations_of
+from resources.clock import Now, utc_now
+from resources.home import Home
+from resources.read_model.generations import Generations
+from resources.registry.base import Registry
+
+PROJECTION_VERSION = 1
+"""Of the code that makes rows of events: another number is another content."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """One domain's log and its sealed history."""
+
+    domain: Domain
+    log: EventLog
+    histories: WholeHistories
+
+
+@dataclass(frozen=True)
+class Place:
+    """`owner` and `run_id` are shown in the leases that are taken."""
+
+    home: Home
+    projection: str
+    sources: Sequence[Source]
+    registry: Registry
+    owner: str
+    run_id: str = ""
+    now: Now = utc_now
+
+    @property
+    def generations(self) -> Generations:
+        return generations_of(self.home, self.projection)
+
+    @property
+    def records(self) -> Records:
+        return Records(self.registry, self.projection)
+
+    @property
+    def code(self) -> str:
+        """What rows are made by: the same for the same types, options and version of the code."""
+        layouts = {one.domain.name: domain_layout(one.domain).fingerprint for one in self.sources}
+        document = [PROJECTION_VERSION, OPTIONS[self.projection][0].name, layouts]
+        return hashlib.sha256(orjson.dumps(document, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]
+
+    def log(self, domain: str) -> EventLog:
+        return next(one.log for one in self.sources if one.domain.name == domain)
+
+    def sink(self, generation: str, source: Source) -> ProjectionSink:
+        return generation_sink(self.home, self.projection, generation, source.domain, source.log)
+
+    def compare(self, generation: str, source: Source, buckets: Sequence[int] = ALL_BUCKETS) -> Comparison:
+        with closing(self.sink(generation, source)) as sink:
+            return compare(sink.writer, sink.layout, source.histories, buckets)
