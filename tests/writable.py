@@ -61,7 +61,7 @@ class Writable:
 def writable(bakery: Bakery, folder: Path) -> Writable:
     """A copy of the finished bakery below `folder`."""
     made = Writable(folder / "home", folder / "defs" / "bakery")
-    shutil.copytree(bakery.home, made.home)
+    shutil.copytree(bakery.home, made.home, symlinks=True)
     shutil.copytree(bakery.shop.folder, made.folder)
     file = made.folder / "domain.yaml"
     text = file.read_text()

@@ -45,7 +45,7 @@ def copy_home(source: Home, target: Path) -> Home:
             continue
         link = os.link if entry.name in IMMUTABLE else shutil.copy2
         if entry.is_dir():
-            shutil.copytree(entry, target / entry.name, copy_function=link)
+            shutil.copytree(entry, target / entry.name, symlinks=True, copy_function=link)
         else:
             target.mkdir(parents=True, exist_ok=True)
             shutil.copy2(entry, target / entry.name)

@@ -1,9 +1,8 @@
 """The digest computed again from the rows that queries read: what a store would have to hold to answer right."""
 
-import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from itertools import repeat
+from itertools import islice, repeat
 from typing import Any
 
 from ontology_assets.canonical import canonical_json, quoted
@@ -19,25 +18,16 @@ STEP = 5_000
 def recompute(writer: ReadModelWriter, layout: DomainLayout, bucket: int | None = None) -> dict[int, BucketDigest]:
     """By bucket, from fields, links, ids and positions; nothing of the stored hashes is used.
 
-    Of one bucket only what the store counts to it is read: a row that it counts wrongly shows as one of another bucket.
+    A row counts where the store counts it: one that it counts to a wrong bucket makes two of them differ from the log.
     """
     sums = DigestSums()
     for type_layout in layout.types:
-        rows: list[Row] = []
-        for row in writer.documents(type_layout.name, bucket):
-            rows.append(row)
-            if len(rows) == STEP:
-                _add(sums, layout.domain, rows)
-                rows = []
-        _add(sums, layout.domain, rows)
-    for name, key, position in writer.tombstones(bucket):
-        sums.add([bucket_of(key)], document_hashes(layout.domain, name, [key], [position], ["null"], deleted=True))
+        found = writer.documents(type_layout.name, bucket)
+        while rows := list(islice(found, STEP)):
+            _add(sums, layout.domain, rows)
+    for of_bucket, name, key, position in writer.tombstones(bucket):
+        sums.add([of_bucket], document_hashes(layout.domain, name, [key], [position], ["null"], deleted=True))
     return sums.buckets()
-
-
-def bucket_of(key: str) -> int:
-    """The first hex digit of sha256(id)."""
-    return hashlib.sha256(key.encode()).digest()[0] >> 4
 
 
 def document_texts(layout: TypeLayout, rows: Sequence[Row]) -> list[str]:
@@ -75,10 +65,9 @@ def _members(name: str, cells: list[tuple[Cell, ...]], decoded: Callable[[Sequen
     return [known[key] for key in cells]
 
 
-def _add(sums: DigestSums, domain: str, rows: list[Row]) -> None:
-    if not rows:
-        return
+def _add(sums: DigestSums, domain: str, counted: list[tuple[int, Row]]) -> None:
+    rows = [row for _, row in counted]
     ids, positions = [row.id for row in rows], [row.position for row in rows]
     texts = document_texts(rows[0].type, rows)
     hashes = document_hashes(domain, rows[0].type.name, ids, positions, texts, deleted=False)
-    sums.add([bucket_of(key) for key in ids], hashes)
+    sums.add([bucket for bucket, _ in counted], hashes)

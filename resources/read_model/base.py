@@ -143,12 +143,12 @@ class ReadModelWriter(ABC):
         """One read transaction around what is read inside: digest and rows are then of one position."""
 
     @abstractmethod
-    def documents(self, type_name: str, bucket: int | None = None) -> Iterator[Row]:
-        """Every live row as queries read it, for the digest's proof; of one bucket, or of all."""
+    def documents(self, type_name: str, bucket: int | None = None) -> Iterator[tuple[int, Row]]:
+        """Every live row as queries read it, with the bucket that the store counts it to; of one bucket, or of all."""
 
     @abstractmethod
-    def tombstones(self, bucket: int | None = None) -> Iterator[tuple[str, str, int]]:
-        """(type, id, position) of every deleted object."""
+    def tombstones(self, bucket: int | None = None) -> Iterator[tuple[int, str, str, int]]:
+        """(bucket, type, id, position) of every deleted object."""
 
     @abstractmethod
     def begin_at(self, position: int, history: str | None) -> None:

@@ -38,9 +38,16 @@ class Generations:
         return sorted(one[2] for one in found if one is not None and one[1] == self.alias.stem)
 
     def ensure(self) -> None:
-        """An alias to a first generation, where there is none. A file in its place is of an older form and goes."""
-        if os.path.lexists(self.alias) and not self.alias.is_symlink():
-            self._unlink(self.alias)
+        """An alias to a first generation, where there is none. A file that stands in its place becomes that generation:
+        homes were made so once, and copying a home may follow the link.
+        """
+        if self.alias.exists() and not self.alias.is_symlink():
+            first = self.file(new_generation())
+            for suffix in reversed(_BESIDE):
+                beside = self.alias.with_name(self.alias.name + suffix)
+                if beside.exists():
+                    beside.replace(first.with_name(first.name + suffix))
+            self.alias.symlink_to(first.name)
         if not os.path.lexists(self.alias):
             self.alias.parent.mkdir(parents=True, exist_ok=True)
             with contextlib.suppress(FileExistsError):  # another process was faster

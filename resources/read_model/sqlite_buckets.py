@@ -18,7 +18,7 @@ def replace_bucket(change: ChangeWriter, layout: DomainLayout, bucket: int, cont
     touched = set()
     for name, no in tables.numbers.items():
         gone = connection.execute(f"DELETE FROM t{no} WHERE bucket = ?", (bucket,)).rowcount  # noqa: S608
-        connection.execute("DELETE FROM gone WHERE no = ? AND bucket = ?", (no, bucket))
+        connection.execute("DELETE FROM tombstones WHERE no = ? AND bucket = ?", (no, bucket))
         if gone:
             touched.add(name)
     for table in ("parked", "digest"):

@@ -64,7 +64,8 @@ class ChangeWriter:
                 part, born = _pick(part, keep), [born[k] for k in keep]
         self.sums.add(part.buckets, part.hashes)
         self.connection.executemany(
-            f"{self.verb} INTO gone (no, id, born, sequence, position, bucket, hash) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            f"{self.verb} INTO tombstones (no, id, born, sequence, position, bucket, hash) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?)",
             zip(repeat(no), part.ids, born, part.sequences, part.positions, part.buckets, part.hashes),
         )
 
@@ -84,7 +85,8 @@ class ChangeWriter:
             (wanted,),
         ).fetchall()
         gone = self.connection.execute(
-            "SELECT id, born, position, hash, NULL FROM gone WHERE no = ? AND id IN (SELECT value FROM json_each(?))",
+            "SELECT id, born, position, hash, NULL FROM tombstones "
+            "WHERE no = ? AND id IN (SELECT value FROM json_each(?))",
             (no, wanted),
         ).fetchall()
         for key, old_born, position, _hash, _words in live + gone:
@@ -103,7 +105,9 @@ class ChangeWriter:
                 [(row[1], row[4]) for row in old_live],
             )
         self.connection.executemany(f"DELETE FROM t{no} WHERE rid = ?", [(row[1],) for row in old_live])  # noqa: S608
-        self.connection.executemany("DELETE FROM gone WHERE no = ? AND id = ?", [(no, row[0]) for row in old_gone])
+        self.connection.executemany(
+            "DELETE FROM tombstones WHERE no = ? AND id = ?", [(no, row[0]) for row in old_gone]
+        )
         return sorted(keep)
 
     def parked(self, parked: list[ParkedObject]) -> None:

@@ -6,7 +6,7 @@ case.
     t<no>   live objects: rid = born, id, sequence, position, bucket, hash, words?, l_<link>..., p_<property>...
             (a geopoint: lat_<property>, lon_<property>)
     f<no>   FTS5 over t<no>.words, where the model keeps words
-    gone    tombstones
+    tombstones
     parked, digest
 """
 
@@ -31,7 +31,7 @@ CREATE TABLE IF NOT EXISTS state (
 CREATE TABLE IF NOT EXISTS types (
     no INTEGER PRIMARY KEY, domain TEXT NOT NULL, branch TEXT NOT NULL, type TEXT NOT NULL, settled INTEGER NOT NULL,
     UNIQUE (domain, branch, type));
-CREATE TABLE IF NOT EXISTS gone (
+CREATE TABLE IF NOT EXISTS tombstones (
     no INTEGER NOT NULL, id TEXT NOT NULL, born INTEGER NOT NULL, sequence INTEGER NOT NULL, position INTEGER NOT NULL,
     bucket INTEGER NOT NULL, hash BLOB NOT NULL, PRIMARY KEY (no, id)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS parked (
@@ -82,7 +82,7 @@ def fingerprint(layout: DomainLayout, options: ModelOptions) -> str:
 
 def create_base(connection: sqlite3.Connection) -> None:
     """The tables of every file. What is complete is only looked at, so that readers do not wait for a writer."""
-    if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'digest'").fetchone():
+    if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'tombstones'").fetchone():
         return
     connection.execute("BEGIN IMMEDIATE")
     for statement in _BASE.split(";\n"):
@@ -151,7 +151,7 @@ def drop_domain(connection: sqlite3.Connection, domain: str) -> None:
     for (no,) in connection.execute("SELECT no FROM types WHERE domain = ?", (domain,)).fetchall():
         connection.execute(f"DROP TABLE IF EXISTS f{no}")
         connection.execute(f"DROP TABLE IF EXISTS t{no}")
-        connection.execute("DELETE FROM gone WHERE no = ?", (no,))
+        connection.execute("DELETE FROM tombstones WHERE no = ?", (no,))
     for table in ("types", "parked", "digest", "state"):
         connection.execute(f"DELETE FROM {table} WHERE domain = ?", (domain,))  # noqa: S608  names from above
 

@@ -155,22 +155,22 @@ class SqliteWriter(ReadModelWriter):
         finally:
             connection.execute("ROLLBACK")
 
-    def documents(self, type_name: str, bucket: int | None = None) -> Iterator[Row]:
+    def documents(self, type_name: str, bucket: int | None = None) -> Iterator[tuple[int, Row]]:
         connection = self._connection()
         no = self._tables(connection).numbers.get(type_name)
         if no is not None:
             sql, to_row = row_reader(no, self._type(type_name))
-            chosen = "?1 IS NULL OR bucket = ?1"
-            yield from map(to_row, connection.execute(f"{sql} WHERE {chosen} ORDER BY rid", (bucket,)))
+            text = f"SELECT bucket, {sql.removeprefix('SELECT ')} WHERE ?1 IS NULL OR bucket = ?1 ORDER BY rid"
+            for found in connection.execute(text, (bucket,)):
+                yield found[0], to_row(found[1:])
 
-    def tombstones(self, bucket: int | None = None) -> Iterator[tuple[str, str, int]]:
+    def tombstones(self, bucket: int | None = None) -> Iterator[tuple[int, str, str, int]]:
         connection = self._connection()
         names = {no: name for name, no in self._tables(connection).numbers.items()}
-        chosen = "?1 IS NULL OR bucket = ?1"
-        found = connection.execute(f"SELECT no, id, position FROM gone WHERE {chosen} ORDER BY no, id", (bucket,))  # noqa: S608
-        for no, key, position in found:
+        text = "SELECT bucket, no, id, position FROM tombstones WHERE ?1 IS NULL OR bucket = ?1 ORDER BY no, id"
+        for of_bucket, no, key, position in connection.execute(text, (bucket,)):
             if no in names:
-                yield names[no], key, position
+                yield of_bucket, names[no], key, position
 
     def begin_at(self, position: int, history: str | None) -> None:
         with self._file.writing() as connection:

@@ -119,7 +119,7 @@ def test_every_event_says_which_run_appended_it(loaded: Loaded) -> None:
 
 def test_a_run_over_one_month_tells_of_that_month_and_of_the_whole_table(loaded: Loaded, tmp_path: Path) -> None:
     home = tmp_path / "home"
-    shutil.copytree(loaded.home, home)
+    shutil.copytree(loaded.home, home, symlinks=True)
     sales = home / "sources" / "bakery" / "sales.csv"
     changed = requantify(sales, MONTHS[1], 77)
     rows = enumerate(sales.read_text().splitlines(), 1)
@@ -138,7 +138,7 @@ def test_a_run_over_one_month_tells_of_that_month_and_of_the_whole_table(loaded:
 
 def test_a_closed_gate_shows_its_rows_with_file_and_line(loaded: Loaded, tmp_path: Path) -> None:
     home = tmp_path / "home"
-    shutil.copytree(loaded.home, home)
+    shutil.copytree(loaded.home, home, symlinks=True)
     sales = home / "sources" / "bakery" / "sales.csv"
     lines = sales.read_text().splitlines()
     edit(sales, {}, add=f"{lines[1]}\n")

@@ -118,7 +118,7 @@ def test_a_copied_home_works_and_names_no_former_place(home: Home, tmp_path: Pat
     with open_instance(home) as instance:
         run_id = dg.materialize([table], instance=instance).run_id
     copy = Home(tmp_path / "elsewhere")
-    shutil.copytree(home.root, copy.root)
+    shutil.copytree(home.root, copy.root, symlinks=True)
     shutil.rmtree(home.root)
     assert str(home.root) not in (copy.dagster / "dagster.yaml").read_text()
     with open_instance(copy) as instance:

@@ -23,7 +23,7 @@ FLIGHTS = load_domain(PROJECT_ROOT / "orchestration/defs/nyc_flights")
 
 @pytest.fixture
 def copy(bakery_run: Bakery, tmp_path: Path) -> Path:
-    shutil.copytree(bakery_run.home, tmp_path / "home")
+    shutil.copytree(bakery_run.home, tmp_path / "home", symlinks=True)
     return tmp_path / "home"
 
 

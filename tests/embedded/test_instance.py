@@ -126,7 +126,7 @@ def test_a_copied_home_is_a_home_of_its_own(home: Home, tmp_path: Path) -> None:
     with open_instance(home) as instance:
         assert dg.materialize([greeting], instance=instance).success
     copy = Home(tmp_path / "copy")
-    shutil.copytree(home.root, copy.root)
+    shutil.copytree(home.root, copy.root, symlinks=True)
     shutil.rmtree(home.root)
     with open_instance(copy) as instance:
         assert len(instance.get_runs()) == 1

@@ -53,7 +53,7 @@ def compare(run: Any, fold: Fold) -> None:
             if (kind, row[0]) in live:
                 raise Violation("I15 one effect", f"{row[0]} is there twice")
             live[kind, row[0]] = (row[1], row[2], _document(row))
-    gone = {(numbers[no], key): at for no, key, at in run("SELECT no, id, position FROM gone").fetchall()}
+    gone = {(numbers[no], key): at for no, key, at in run("SELECT no, id, position FROM tombstones").fetchall()}
     parked = {
         (kind, key): (at, waiting)
         for kind, key, at, waiting in run("SELECT type, id, position, waiting FROM parked").fetchall()

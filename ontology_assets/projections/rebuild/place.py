@@ -9,13 +9,18 @@ import orjson
 
 from ontology_assets.events.histories import WholeHistories
 from ontology_assets.events.log import EventLog
+from ontology_assets.events.sealed import SealedHistory
 from ontology_assets.model.definitions import Domain
 from ontology_assets.projections.comparison import ALL_BUCKETS, Comparison, compare
+from ontology_assets.projections.documents import COLUMNS
 from ontology_assets.projections.layouts import domain_layout
 from ontology_assets.projections.rebuild.record import Records
 from ontology_assets.projections.sinks import OPTIONS, ProjectionSink, generation_sink, generations_of
 from resources.clock import Now, utc_now
+from resources.errors import SpiceError
 from resources.home import Home
+from resources.lake.local import LocalLake
+from resources.object_store.local import LocalObjectStore
 from resources.read_model.generations import Generations
 from resources.registry.base import Registry
 
@@ -68,3 +73,20 @@ class Place:
     def compare(self, generation: str, source: Source, buckets: Sequence[int] = ALL_BUCKETS) -> Comparison:
         with closing(self.sink(generation, source)) as sink:
             return compare(sink.writer, sink.layout, source.histories, buckets)
+
+
+def open_place(
+    home: Home, projection: str, domains: Sequence[Domain], registry: Registry, *, owner: str, run_id: str = ""
+) -> Place:
+    """Of a home on this machine. Raises SpiceError for a projection that does not exist."""
+    if projection not in OPTIONS:
+        raise SpiceError(
+            "Unknown projection", f"there is no projection {projection!r}.", where="projection", allowed=sorted(OPTIONS)
+        )
+    lake = LocalLake(home.lake)
+    sources = []
+    for domain in domains:
+        sealed = SealedHistory(lake, domain.name)
+        log = EventLog(LocalObjectStore(home.objects), domain.name, history=sealed)
+        sources.append(Source(domain, log, WholeHistories(log, sealed, COLUMNS)))
+    return Place(home, projection, sources, registry, owner, run_id)
