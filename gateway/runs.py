@@ -21,14 +21,15 @@ STAGES_FILE = "last-run-stages.json"
 STOP_SECONDS = 20.0
 
 
-def run_job(home: Home, job: str, partitions: str | None, *, bars: bool) -> dict[str, object]:
-    """Run a job to its end and return its outcome (run_id, success, seconds, failures).
+def run_job(home: Home, job: str, partitions: str | None, *, bars: bool, only: str | None = None) -> dict[str, object]:
+    """Run a job (`only`: one asset of it) to its end and return its outcome (run_id, success, seconds, failures).
 
     Raises SpiceError with the failures' texts when the run failed.
     """
     ensure_instance(home)
     command = [sys.executable, "-m", "orchestration", job, "--home", str(home.root)]
     command += ["--partitions", partitions] if partitions else []
+    command += ["--only", only] if only else []
     command += ["--bars"] if bars else []
     environment = {**os.environ, "SPICE_HOME": str(home.root), "DAGSTER_HOME": str(home.dagster)}
     with subprocess.Popen(command, cwd=PROJECT_ROOT, env=environment, stdout=subprocess.PIPE) as process:  # noqa: S603

@@ -58,18 +58,24 @@ def run_tags(job: dg.JobDefinition, asked: str | None) -> dict[str, str]:
     return {RANGE_START: first, RANGE_END: last}
 
 
-def launch(home: Home, job_name: str, partitions: str | None, *, bars: bool) -> dict[str, object]:
-    """Execute one run and return its outcome."""
+def launch(
+    home: Home, job_name: str, partitions: str | None, *, bars: bool, only: str | None = None
+) -> dict[str, object]:
+    """Execute one run and return its outcome. `only`: of the job's assets just this one."""
     started, clock = time.monotonic(), process_clock(bars=bars)
     defs = build_defs(runtime=Runtime(home_dir=str(home.root), bars=bars))
     job = defs.resolve_job_def(job_name)
     tags = run_tags(job, partitions)
+    selection = frozenset({dg.AssetKey(only.split("/"))}) if only else None
+    if selection is not None:
+        job = job.get_subset(asset_selection=selection)
     run_id = make_new_run_id()
     with open_instance(home) as instance, cli_runs.living(home, run_id):
         for dead in cli_runs.settle_dead_runs(home, instance):
             clock.say(f"run {dead} had lost its process and is ended; this one completes it.")
         run = instance.create_run_for_job(
             job_def=job,
+            asset_selection=selection,
             run_id=run_id,
             run_config=QUIET,
             tags={**tags, **cli_runs.run_tags()},
@@ -101,10 +107,13 @@ def main() -> int:
     parser.add_argument("job")
     parser.add_argument("--home", required=True)
     parser.add_argument("--partitions")
+    parser.add_argument("--only", help="one asset of the job")
     parser.add_argument("--bars", action="store_true", help="draw a progress bar per stage on stderr")
     options = parser.parse_args()
     try:
-        outcome = launch(Home(Path(options.home)), options.job, options.partitions, bars=options.bars)
+        outcome = launch(
+            Home(Path(options.home)), options.job, options.partitions, bars=options.bars, only=options.only
+        )
     except SpiceError as error:  # asked for what there is not; faults within the run are in its outcome
         outcome = {"success": False, "problem": error.problem()}
     sys.stdout.write(json.dumps(outcome) + "\n")

@@ -1,15 +1,16 @@
-"""`spice projection`: how far the read models and the topic are."""
+"""`spice projection`: how far the read models and the topic are, compared with the log, built again, gone back to."""
 
 from dataclasses import asdict
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from gateway.cli.common import DomainOption, HomeOption, JsonOption, home_of, note, print_json, say, table
 from gateway.domains import domains, the_domain
 from gateway.readers import open_readers
+from resources.home import Home
 
-app = typer.Typer(no_args_is_help=True, help="Read models and topic: position, lag, digest.")
+app = typer.Typer(no_args_is_help=True, help="Read models and topic: position, lag, proof, rebuild, undo.")
 
 
 @app.command()
@@ -41,30 +42,129 @@ def status(domain: DomainOption = None, home: HomeOption = None, json: JsonOptio
 
 @app.command()
 def rebuild(
-    name: Annotated[str, typer.Argument(help="topic, search or graph.")],
+    name: Annotated[str, typer.Argument(help="search, graph or topic.")],
+    buckets: Annotated[
+        str | None, typer.Option(help="Fill only these (0..7 or 3,b) and do not swap; default: all 16, then swap.")
+    ] = None,
+    abort: Annotated[bool, typer.Option("--abort", help="End the open rebuild and remove what it filled.")] = False,
     home: HomeOption = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask (topic).")] = False,
     json: JsonOption = False,
 ) -> None:
-    """Throw away a read model or the topic and build it again from the log, for all domains.
+    """Build a read model again from the log, beside the present one, and swap it in: the Dagster job rebuild_NAME.
 
-    A read model answers 503 until it is there again. The old topic is kept in the home's `backups`; who reads the topic
-    begins anew.
+    The topic is thrown away and published again: the old one is kept in the home's `backups`; who reads it begins anew.
     """
-    from gateway.rebuild import file_of
-    from gateway.rebuild import rebuild as build_again
+    from gateway.projection_care import place_of, rebuild_document
+    from gateway.projection_care import rebuild as build_beside
 
-    place, chosen = home_of(home), domains()
-    path = file_of(place, name)
-    if not yes and not typer.confirm(f"Build {name} again ({path}), of {', '.join(d.name for d in chosen)}?", err=True):
+    place = home_of(home)
+    if name == "topic":
+        _publish_again(place, yes=yes, json=json)
+        return
+    with place_of(place, name, domains()) as at:
+        if abort:
+            from ontology_assets.projections.rebuild.swap import abort as end
+
+            document = rebuild_document(end(at))
+            outcome: dict[str, object] = {}
+        else:
+            outcome = build_beside(place, name, buckets)
+            document = rebuild_document(at.records.rebuild())
+    assert document is not None  # noqa: S101  it was opened, or the job would have failed
+    if json:
+        print_json({**outcome, "rebuild": document})
+        return
+    filled = f"{len(document['filled'])} of 16 buckets filled"
+    say(f"rebuild {document['id']} of {name}: generation {document['generation']}, {document['stage']}; {filled}.")
+
+
+@app.command()
+def verify(
+    name: Annotated[str, typer.Argument(help="search or graph.")],
+    buckets: Annotated[str | None, typer.Option(help="0..7 or 3,b; default: all 16.")] = None,
+    home: HomeOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Read the read model back and compare it with the log, bucket by bucket; status 1 if one differs."""
+    from gateway.projection_care import buckets_of, compared, place_of
+    from ontology_assets.projections.repair import verify as look
+
+    with place_of(home_of(home), name, domains()) as at:
+        found = look(at, buckets_of(buckets))
+    _tell_comparisons(compared(found), json=json)
+    raise typer.Exit(any(one.different for one in found))
+
+
+@app.command()
+def repair(
+    name: Annotated[str, typer.Argument(help="search or graph.")],
+    buckets: Annotated[str | None, typer.Option(help="0..7 or 3,b; default: all 16.")] = None,
+    home: HomeOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Make the buckets that differ from the log again of it, and prove it; "Not repaired" and status 1 otherwise."""
+    from gateway.projection_care import buckets_of, place_of
+    from ontology_assets.projections.repair import repair as mend
+
+    with place_of(home_of(home), name, domains()) as at:
+        done = mend(at, buckets_of(buckets))
+    made = {one.domain: [f"{bucket:x}" for bucket in one.buckets] for one in done}
+    if json:
+        print_json(made)
+        return
+    for domain, names in made.items():
+        say(f"{domain}: {'buckets made again and proved: ' + ', '.join(names) if names else 'equal to the log'}")
+
+
+@app.command()
+def undo(
+    name: Annotated[str, typer.Argument(help="search or graph.")], home: HomeOption = None, json: JsonOption = False
+) -> None:
+    """Ask the generation again that was asked before the last swap; says how far behind the log it is."""
+    from gateway.projection_care import undo_and_tell
+
+    done = undo_and_tell(home_of(home), name, domains())
+    if json:
+        print_json(asdict(done))
+        return
+    behind = ", ".join(f"{domain} {events:,} events behind" for domain, events in done.behind.items() if events)
+    say(f"generation {done.generation} of {name} is asked again instead of {done.former}. {behind}".rstrip())
+
+
+def _publish_again(place: Home, *, yes: bool, json: bool) -> None:
+    from gateway.republish import republish
+
+    chosen = domains()
+    names = ", ".join(domain.name for domain in chosen)
+    if not yes and not typer.confirm(f"Publish the topic again ({place.topic}), of {names}?", err=True):
         note("Nothing was changed.")
         raise typer.Exit(1)
-    done = build_again(place, chosen, name, say=note)
+    done = republish(place, chosen, say=note)
     if json:
         print_json({domain: asdict(one) for domain, one in done.items()})
         return
-    say(
-        table(
-            ["domain", "position", "events"], [[d, one.position, one.events] for d, one in done.items()], right={1, 2}
+    rows = [[domain, one.position, one.events] for domain, one in done.items()]
+    say(table(["domain", "position", "events"], rows, right={1, 2}))
+
+
+def _tell_comparisons(found: list[dict[str, Any]], *, json: bool) -> None:
+    if json:
+        print_json(found)
+        return
+    for one in found:
+        say(f"{one['domain']} at event {one['position']:,}")
+        rows = [
+            [
+                bucket["bucket"],
+                bucket["log"]["documents"],
+                bucket["model"]["documents"],
+                bucket["log"]["digest"],
+                bucket["model"]["digest"],
+                "" if bucket["equal"] else "differs",
+            ]
+            for bucket in one["buckets"]
+        ]
+        say(
+            table(["bucket", "in the log", "in the model", "digest of the log", "of the model", ""], rows, right={1, 2})
         )
-    )

@@ -6,15 +6,19 @@ log. A large bucket comes in sixteen parts, so that memory grows with a part, no
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from ontology_assets.events.envelope import EVENT_SCHEMA
+from ontology_assets.events.errors import SealMismatch
 from ontology_assets.events.log import EventLog
 from ontology_assets.events.sealed import SealedHistory
+from ontology_assets.events.sealing import sealed_through, table_of
 from ontology_assets.events.upcasting import Upcasters
 from resources.errors import SpiceError
+from resources.lake.base import Lake
 
 HEX = "0123456789abcdef"
 PART_EVENTS = 60_000
@@ -30,15 +34,19 @@ class WholeHistories:
     """Of one domain. `columns` of EVENT_SCHEMA are read."""
 
     log: EventLog
-    sealed: SealedHistory
+    lake: Lake
     columns: list[str]
     upcasters: Upcasters = field(default_factory=Upcasters)
+
+    @cached_property
+    def sealed(self) -> SealedHistory:
+        return SealedHistory(self.lake, self.log.domain)
 
     def of_bucket(self, bucket: int, upto: int) -> Iterator[pa.RecordBatch]:
         """Events 1..`upto` of one bucket in order of position: each aggregate's are in one batch. None is empty."""
         digit = HEX[bucket]
         parts = [digit] if upto <= PART_EVENTS * len(HEX) else [digit + second for second in HEX]
-        through = min(self.sealed.through(), upto)
+        through = min(self._sealed_through(), upto)
         names = list(dict.fromkeys([*self.columns, "bucket", "position", "event_type", "schema_version"]))
         tail = self._tail(digit, through, upto, names)
         for prefix in parts:
@@ -47,6 +55,16 @@ class WholeHistories:
             if rows.num_rows:
                 rows = self.upcasters.table(rows, self.log.domain)
                 yield from rows.select(self.columns).combine_chunks().to_batches()
+
+    def _sealed_through(self) -> int:
+        """Position up to which the sealed history holds this log; 0 where it holds another one's: sealing says so, and
+        the log alone is right without it.
+        """
+        table = table_of(self.log.domain)
+        try:
+            return sealed_through(self.log, self.lake.state(table), table)[1]
+        except SealMismatch:
+            return 0
 
     def _tail(self, digit: str, after: int, upto: int, names: list[str]) -> pa.Table:
         """What is not sealed yet. Raises HistoryIncomplete where the log does not go on from there to `upto`."""

@@ -66,10 +66,6 @@ class SealedHistory:
             ]
         ).sort_by("position")
 
-    def through(self) -> int:
-        """The last position that is sealed, 0 before the first."""
-        return max((file.positions[1] for file in self._files()), default=0)
-
     def of_bucket(self, prefix: str, upto: int, columns: list[str]) -> pa.Table:
         """The sealed events to position `upto` whose bucket starts with these hex digits, in no order."""
         spans = {"bucket": (prefix, prefix + "g"), "position": (0, upto)}

@@ -9,8 +9,10 @@ from ontology_assets.model.definitions import Domain as DomainModel
 from ontology_assets.model.layout import check_together
 from ontology_assets.model.loading import load_domain
 from orchestration.components.clean_assets import clean_asset
+from orchestration.components.common import key_of
 from orchestration.components.events_assets import events_asset
 from orchestration.components.link_assets import link_asset
+from orchestration.components.live_projections import DESCRIPTIONS, asset_name
 from orchestration.components.object_assets import object_asset
 from orchestration.components.raw_assets import raw_asset
 from orchestration.components.table_checks import table_checks
@@ -51,7 +53,7 @@ def domain_definitions(domain: DomainModel) -> dg.Definitions:
         events_asset(domain),
     ]
     selection = dg.AssetSelection.assets(*(key for asset in assets for key in asset.keys))
-    live = dg.AssetSelection.groups("projection/search", "projection/graph")
+    live = dg.AssetSelection.assets(*(key_of(asset_name(projection)) for projection in DESCRIPTIONS))
     job = dg.define_asset_job(
         domain.name,
         selection=selection | live,

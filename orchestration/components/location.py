@@ -6,8 +6,10 @@ import dagster as dg
 
 from ontology_assets.model.definitions import Domain
 from orchestration.components.common import about, key_of
+from orchestration.components.drift import drift_definitions
 from orchestration.components.lineage import lineage_metadata
 from orchestration.components.live_projections import live_projections
+from orchestration.components.rebuild_assets import rebuild_definitions
 from orchestration.sensors.keeper import follower_definitions
 from orchestration.sensors.topic_observation import topic_observation
 
@@ -31,4 +33,10 @@ def location_definitions(domains: Sequence[Domain]) -> dg.Definitions:
         ),
     )
     assets = dg.Definitions(assets=[topic, live_projections(domains)])
-    return dg.Definitions.merge(assets, follower_definitions(domains), topic_observation(domains))
+    return dg.Definitions.merge(
+        assets,
+        rebuild_definitions(domains),
+        drift_definitions(domains),
+        follower_definitions(domains),
+        topic_observation(domains),
+    )

@@ -13,6 +13,7 @@ from ontology_assets.events.heads import Heads
 from ontology_assets.events.log import EventLog
 from ontology_assets.events.sealing import seal
 from ontology_assets.followers.follow import catch_up
+from ontology_assets.projections.rebuild.fill import fill_bucket, open_rebuild
 from ontology_assets.projections.rebuild.place import Place, open_place
 from ontology_assets.projections.sinks import ProjectionSink, live_sink
 from resources.home import Home
@@ -68,3 +69,11 @@ class LibraryHome:
 
     def place(self, projection: str = "search", **more: Any) -> Place:
         return open_place(self.home, projection, [LIBRARY], self.registry, owner="test", **more)
+
+
+def fill_all(place: Place) -> str:
+    """Open a rebuild and fill its sixteen buckets; its generation."""
+    rebuild = open_rebuild(place)
+    for bucket in range(16):
+        fill_bucket(place, rebuild, bucket)
+    return rebuild.generation

@@ -11,12 +11,14 @@ import dagster as dg
 import pytest
 
 from gateway import diagnosis
-from gateway.rebuild import rebuild
+from gateway.republish import republish
 from ontology_assets.followers.errors import AnotherHistory
 from ontology_assets.followers.follow import catch_up, follow
 from ontology_assets.followers.relay import Relay
 from ontology_assets.followers.sink import Sink
 from ontology_assets.followers.status import status
+from ontology_assets.projections.rebuild.place import open_place
+from ontology_assets.projections.rebuild.swap import swap
 from ontology_assets.projections.sinks import graph_sink, search_sink
 from orchestration.jobs.followers import follower_job, stopped
 from orchestration.runtime import Runtime
@@ -27,6 +29,7 @@ from resources.instance import open_instance
 from resources.registry.sql import SqliteRegistry
 from resources.topic.sqlite import SqliteTopic
 from tests.contracts.library import LIBRARY
+from tests.contracts.library_log import fill_all
 from tests.embedded.shelves import (
     DOMAIN,
     Shelves,
@@ -228,9 +231,12 @@ def test_rebuilding_ends_it_and_keeps_the_old_topic(home: Home, registry: Sqlite
     assert all(any(f"`spice projection rebuild {name}`" in line for line in report.advice) for name in SINKS)
 
     told: list[str] = []
-    for name in SINKS:
-        done = rebuild(home, [LIBRARY], name, say=told.append)
-        assert (done[DOMAIN].position, done[DOMAIN].events) == (19, 19)
+    done = republish(home, [LIBRARY], say=told.append)
+    assert (done[DOMAIN].position, done[DOMAIN].events) == (19, 19)
+    for model in ("search", "graph"):
+        place = open_place(home, model, [LIBRARY], registry, owner="test")
+        fill_all(place)
+        assert swap(place).comparisons[0].position == 19
     assert_topic_is_the_log(home, 19)
     for model in ("search", "graph"):
         assert_model_is_the_fold(home, model, 19)
@@ -273,7 +279,7 @@ def test_the_keeper_shows_it_starts_no_run_for_it_and_goes_on_once_it_is_mended(
     stand = stand_of(home, [DOMAIN])[DOMAIN]
     assert "Another history" in str(stand.fault)
 
-    rebuild(home, [LIBRARY], "topic", say=lambda _: None)
+    republish(home, [LIBRARY], say=lambda _: None)
     assert [request.job_name for request in tick().run_requests or []] == ["follow_topic"]
     assert stand_of(home, [DOMAIN])[DOMAIN].fault is None
 

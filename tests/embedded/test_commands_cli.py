@@ -37,7 +37,13 @@ def outcomes(told: dict[str, Any]) -> list[tuple[Any, ...]]:
 
 def test_a_file_of_commands_is_done_in_its_order_and_a_second_time_nothing_is(shop: Spice, tmp_path: Path) -> None:
     file = tmp_path / "commands.json"
-    rename = {"command_id": "a2", "command": "update", "type": "Shop", "id": "Agen/Rue%201", "properties": {"name": "B"}}
+    rename = {
+        "command_id": "a2",
+        "command": "update",
+        "type": "Shop",
+        "id": "Agen/Rue%201",
+        "properties": {"name": "B"},
+    }
     file.write_text(json.dumps([create("a1", "Agen"), rename]))
     told = shop.json("commands", "submit", str(file))
     assert (told["done"], told["refused"]) == (2, 0)

@@ -18,7 +18,7 @@ from ontology_assets.queries.search import read_search, run_search
 from resources.clock import utc_now
 from resources.read_model.sqlite_search import SqliteSearchModel
 from tests.contracts.library import AUTHORS, BOOKS, LIBRARY
-from tests.contracts.library_log import LibraryHome
+from tests.contracts.library_log import LibraryHome, fill_all
 
 TITLE = {"code": "lem", "name": "Stanisław Lem"}
 
@@ -43,13 +43,6 @@ def model(library: LibraryHome) -> Iterator[SqliteSearchModel]:
 
 def found(model: SqliteSearchModel, **document: object) -> list[str]:
     return [one["id"] for one in run_search(read_search(document, Catalogue([LIBRARY])), model).document["objects"]]
-
-
-def fill_all(place: Place) -> str:
-    rebuild = open_rebuild(place)
-    for bucket in range(16):
-        fill_bucket(place, rebuild, bucket)
-    return rebuild.generation
 
 
 def bucket_with_rows(place: Place, generation: str) -> tuple[int, str, str]:

@@ -9,7 +9,8 @@ import orjson
 
 from ontology_assets.events.histories import WholeHistories
 from ontology_assets.events.log import EventLog
-from ontology_assets.events.sealed import SealedHistory
+from ontology_assets.events.opening import UPCASTERS, open_log
+from ontology_assets.events.upcasting import Upcasters
 from ontology_assets.model.definitions import Domain
 from ontology_assets.projections.comparison import ALL_BUCKETS, Comparison, compare
 from ontology_assets.projections.documents import COLUMNS
@@ -20,7 +21,6 @@ from resources.clock import Now, utc_now
 from resources.errors import SpiceError
 from resources.home import Home
 from resources.lake.local import LocalLake
-from resources.object_store.local import LocalObjectStore
 from resources.read_model.generations import Generations
 from resources.registry.base import Registry
 
@@ -86,7 +86,6 @@ def open_place(
     lake = LocalLake(home.lake)
     sources = []
     for domain in domains:
-        sealed = SealedHistory(lake, domain.name)
-        log = EventLog(LocalObjectStore(home.objects), domain.name, history=sealed)
-        sources.append(Source(domain, log, WholeHistories(log, sealed, COLUMNS)))
+        log = open_log(home, domain.name)
+        sources.append(Source(domain, log, WholeHistories(log, lake, COLUMNS, Upcasters(UPCASTERS))))
     return Place(home, projection, sources, registry, owner, run_id)

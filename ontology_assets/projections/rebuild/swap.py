@@ -8,7 +8,7 @@ an older position than the one before it. The alias is the truth; what the recor
 """
 
 from collections.abc import Collection, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import NoReturn
@@ -19,6 +19,7 @@ from ontology_assets.projections.rebuild.fill import already_asked
 from ontology_assets.projections.rebuild.place import Place
 from ontology_assets.projections.rebuild.record import Rebuild, RebuildRefused, Retired, Stage
 from ontology_assets.projections.sinks import ProjectionSink
+from resources.sqlite_file import FileDamaged
 
 UNDO_WINDOW = timedelta(hours=1)
 CATCH_UP_EVENTS = 20_000
@@ -152,7 +153,8 @@ def _move(place: Place, former: str | None, generation: str, sinks: Sequence[Pro
     with ExitStack() as opened:
         if former is not None and former in place.generations.present():
             blue = opened.enter_context(closing(place.sink(former, place.sources[0])))
-            opened.enter_context(blue.writer.held_still())
+            with suppress(FileDamaged):  # it answers nobody, so nobody can have seen more
+                opened.enter_context(blue.writer.held_still())
             _catch_up(place, sinks)
         place.generations.point_to(generation)
 

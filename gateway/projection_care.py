@@ -1,0 +1,119 @@
+"""What `spice projection` does to read models: verify, repair, rebuild by the Dagster job, undo."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from gateway.runs import run_job
+from ontology_assets.model.definitions import Domain
+from ontology_assets.projections.comparison import Comparison
+from ontology_assets.projections.rebuild.place import Place, open_place
+from ontology_assets.projections.rebuild.record import Rebuild
+from ontology_assets.projections.rebuild.swap import Undone, undo
+from resources.errors import SpiceError
+from resources.home import Home
+from resources.instance import open_instance
+from resources.registry.sql import SqliteRegistry
+
+OWNER = "spice projection"
+HEX = "0123456789abcdef"
+
+
+@contextmanager
+def place_of(home: Home, name: str, domains: Sequence[Domain]) -> Iterator[Place]:
+    registry = SqliteRegistry(home.registry)
+    try:
+        yield open_place(home, name, domains, registry, owner=OWNER)
+    finally:
+        registry.close()
+
+
+def buckets_of(given: str | None) -> list[int]:
+    """`3`, `0,3,b` or `0..7` as numbers; all by default. Raises SpiceError."""
+    if not given:
+        return list(range(len(HEX)))
+    first, dots, last = given.partition("..")
+    names = (
+        list(HEX[HEX.find(first) : HEX.find(last) + 1]) if dots and first in HEX and last in HEX else given.split(",")
+    )
+    if not names or any(len(name) != 1 or name not in HEX for name in names):
+        raise SpiceError("Unknown bucket", f"{given!r} names no buckets.", where="--buckets", allowed=list(HEX))
+    return [HEX.index(name) for name in names]
+
+
+def rebuild(home: Home, name: str, given: str | None) -> dict[str, object]:
+    """Fill and swap, or fill some buckets only: the run that the UI's button starts."""
+    if given is None:
+        return run_job(home, f"rebuild_{name}", None, bars=True)
+    buckets = buckets_of(given)
+    outcome: dict[str, object] = {}
+    for first, last in _ranges(buckets):
+        partitions = f"{HEX[first]}..{HEX[last]}"
+        outcome = run_job(home, f"rebuild_{name}", partitions, bars=True, only=f"projection/{name}/fill")
+    return outcome
+
+
+def undo_and_tell(home: Home, name: str, domains: Sequence[Domain]) -> Undone:
+    """Go back to the former generation; Dagster is told afterwards."""
+    with place_of(home, name, domains) as place:
+        done = undo(place)
+    import dagster as dg
+
+    with open_instance(home) as instance:
+        instance.report_runless_asset_event(
+            dg.AssetMaterialization(
+                dg.AssetKey(["projection", name, "swap"]),
+                description=f"Undone: generation {done.generation} is asked again instead of {done.former}.",
+                metadata={"generation": done.generation, "former_generation": done.former, **_behind(done)},
+            )
+        )
+    return done
+
+
+def _behind(done: Undone) -> dict[str, int]:
+    return {f"behind_{domain}": events for domain, events in done.behind.items()}
+
+
+def compared(found: Sequence[Comparison]) -> list[dict[str, Any]]:
+    """Comparisons as a JSON document."""
+    return [
+        {
+            "domain": one.domain,
+            "position": one.position,
+            "different": [f"{bucket:x}" for bucket in one.different],
+            "buckets": [
+                {
+                    "bucket": f"{bucket.bucket:x}",
+                    "equal": bucket.equal,
+                    "log": {"documents": bucket.log.documents, "digest": bucket.log_text},
+                    "model": {"documents": bucket.model.documents, "digest": bucket.model_text},
+                }
+                for bucket in one.buckets
+            ],
+        }
+        for one in found
+    ]
+
+
+def rebuild_document(rebuild: Rebuild | None) -> dict[str, Any] | None:
+    if rebuild is None:
+        return None
+    return {
+        "id": rebuild.id,
+        "generation": rebuild.generation,
+        "stage": str(rebuild.stage),
+        "opened_at": rebuild.opened_at,
+        "filled": [f"{bucket:x}" for bucket in sorted(rebuild.proofs)],
+    }
+
+
+def _ranges(buckets: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """First and last of what is consecutive."""
+    begun = previous = -2
+    for bucket in sorted(set(buckets)):
+        if bucket != previous + 1:
+            if begun >= 0:
+                yield begun, previous
+            begun = bucket
+        previous = bucket
+    yield begun, previous

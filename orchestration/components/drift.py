@@ -1,0 +1,97 @@
+"""The check `digest` of the live read models: equal to the log, bucket by bucket; and the job that repairs them.
+
+Unpartitioned: one result that tells of all sixteen buckets. It reads everything back, so it runs each night or by hand.
+"""
+
+from collections.abc import Sequence
+
+import dagster as dg
+
+from ontology_assets.model.definitions import Domain
+from ontology_assets.projections.repair import repair, verify
+from ontology_assets.projections.sinks import OPTIONS
+from orchestration.components.common import key_of
+from orchestration.components.rebuild_assets import comparison_table, place_of
+from orchestration.runtime import Runtime
+
+DIGEST = "digest"
+
+
+def drift_definitions(domains: Sequence[Domain]) -> dg.Definitions:
+    """A check of each projection, the nightly job of all of them, a repair job of each."""
+    checks = [_digest_check(name, domains) for name in sorted(OPTIONS)]
+    nightly = dg.define_asset_job(
+        "compare_projections",
+        selection=dg.AssetSelection.checks(*checks),
+        description="Reads every live read model back and compares it with the log, bucket by bucket.",
+        executor_def=dg.in_process_executor,
+    )
+    schedule = dg.ScheduleDefinition(
+        name="nightly_comparison",
+        job=nightly,
+        cron_schedule="43 3 * * *",
+        execution_timezone="UTC",
+        description="Runs the job compare_projections each night at 3:43 UTC.",
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+    )
+    repairs = [_repair_job(name, domains) for name in sorted(OPTIONS)]
+    return dg.Definitions(asset_checks=checks, jobs=[nightly, *repairs], schedules=[schedule])
+
+
+def _digest_check(name: str, domains: Sequence[Domain]) -> dg.AssetChecksDefinition:
+    @dg.asset_check(
+        asset=key_of(f"projection/{name}/live"),
+        name=DIGEST,
+        description="What queries read is what the events say: count and digest of each of the 16 buckets, computed "
+        f"from the rows and from the log, at one position. The job `repair_{name}` mends what differs.",
+    )
+    def digest(context: dg.AssetCheckExecutionContext, runtime: Runtime) -> dg.AssetCheckResult:
+        place = place_of(runtime, name, domains, context.run.run_id)
+        with runtime.clock.stage(f"projection/{name}/live, digest"):
+            found = verify(place)
+        place.registry.close()
+        different = {one.domain: one.different for one in found if one.different}
+        told = "; ".join(
+            f"{domain}: {', '.join(f'{one:x}' for one in buckets)}" for domain, buckets in different.items()
+        )
+        return dg.AssetCheckResult(
+            passed=not different,
+            severity=dg.AssetCheckSeverity.ERROR,
+            description=f"differs from the log in buckets {told}. Repair them: the job repair_{name}, or "
+            f"`spice projection repair {name}`."
+            if different
+            else None,
+            metadata={
+                "different": sum(len(buckets) for buckets in different.values()),
+                "documents": sum(bucket.model.documents for one in found for bucket in one.buckets),
+                **{f"position_{one.domain}": one.position for one in found},
+                "by_bucket": comparison_table(found),
+            },
+        )
+
+    return digest
+
+
+def _repair_job(name: str, domains: Sequence[Domain]) -> dg.JobDefinition:
+    @dg.op(
+        name=f"repair_buckets_of_{name}",
+        description="Makes the buckets that differ from the log again of it, and compares them afterwards.",
+    )
+    def repair_buckets(context: dg.OpExecutionContext, runtime: Runtime) -> None:
+        place = place_of(runtime, name, domains, context.run.run_id)
+        for one in repair(place):
+            buckets = ", ".join(f"{bucket:x}" for bucket in one.buckets) or "none"
+            context.log.info("%s: buckets made again and proved: %s", one.domain, buckets)
+        place.registry.close()
+
+    @dg.job(
+        name=f"repair_{name}",
+        description=f"Compares the read model {name} with the log and makes the buckets that differ again of it. Red "
+        "(“Not repaired”) if they differ afterwards.",
+        executor_def=dg.in_process_executor,
+        tags={"dagster/max_retries": "0"},
+    )
+    def repair_projection() -> None:
+        repair_buckets()
+
+    return repair_projection
