@@ -66,8 +66,8 @@ except __import__("sqlite3").Error:
     Mutant(
         "position and effect in two transactions",
         _WRITER + "write",
-        "tables = self._tables(connection)",
-        'connection.execute("COMMIT")\nconnection.execute("BEGIN IMMEDIATE")\ntables = self._tables(connection)',
+        "change = self._change(connection)",
+        'connection.execute("COMMIT")\nconnection.execute("BEGIN IMMEDIATE")\nchange = self._change(connection)',
     ),
     Mutant(
         "a commit that fails leaves the transaction open",
