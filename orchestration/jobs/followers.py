@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from hashlib import sha256
+from typing import Any
 
 import dagster as dg
 
@@ -21,6 +22,8 @@ from ontology_assets.followers.relay import Relay
 from ontology_assets.followers.signals import StopOnSignal
 from ontology_assets.followers.sink import FollowedLog, Sink
 from ontology_assets.model.definitions import Domain
+from ontology_assets.projections.rebuild.retired import LOOK_SECONDS, keep_up
+from ontology_assets.projections.sinks import OPTIONS as PROJECTIONS
 from ontology_assets.projections.sinks import graph_sink, search_sink
 from orchestration.runtime import Runtime
 from resources.clock import utc_now
@@ -157,12 +160,22 @@ def follow_domains(
         finally:
             sink.close()
 
-    with ThreadPoolExecutor(max_workers=max(1, len(domains))) as pool:
+    def follow_retired() -> None:
+        """Also of a projection: the generation that an undo would ask again."""
+        logs = [(domain, open_log(runtime.home, domain.name)) for domain in domains]
+        while not ending.wait(LOOK_SECONDS):
+            keep_up(runtime.home, follower, logs, registry, owner=f"run {run_id}", run_id=run_id)
+
+    with ThreadPoolExecutor(max_workers=1 + len(domains)) as pool:
         running: dict[str, Future[Ended]] = {domain.name: pool.submit(follow_one, domain) for domain in domains}
+        retired = [pool.submit(follow_retired)] if follower in PROJECTIONS else []
         try:
-            wait(running.values(), return_when=FIRST_COMPLETED)
+            every: list[Future[Any]] = [*running.values(), *retired]
+            wait(every, return_when=FIRST_COMPLETED)
         finally:
             ending.set()
+    for future in retired:
+        future.result()
     return {name: future.result() for name, future in running.items()}
 
 

@@ -1,4 +1,5 @@
-"""Pruning of Dagster's own records, which otherwise grow without bound: each follower ends 26 runs a day.
+"""Pruning of what otherwise grows without bound: Dagster's own records (each follower ends 26 runs a day), and
+generations of read models.
 
 A run that made the newest materialization of an asset or of one of its partitions stays: with it, the asset would lose
 its place in the graph. Ticks are pruned by Dagster (`retention` in `resources/instance.py`).
@@ -9,8 +10,13 @@ from datetime import datetime, timedelta
 
 import dagster as dg
 
+from ontology_assets.projections.rebuild.place import open_place
+from ontology_assets.projections.rebuild.swap import sweep
+from ontology_assets.projections.sinks import OPTIONS
 from orchestration.jobs.followers import FOLLOWER_TAG
 from resources.clock import utc_now
+from resources.home import Home
+from resources.registry.sql import SqliteRegistry
 
 KEPT_FOR = timedelta(days=1)
 FOLLOWER_RUNS = 100
@@ -27,14 +33,24 @@ def housekeeping_definitions() -> dg.Definitions:
         deleted = prune(context.instance, utc_now(), keep=context.run_id)
         context.log.info("%s runs deleted", len(deleted))
 
+    @dg.op(description="Removes generations of read models that nobody asks, fills or may go back to.")
+    def remove_generations(context: dg.OpExecutionContext) -> None:
+        home = Home.resolve()
+        registry = SqliteRegistry(home.registry)
+        for projection in sorted(OPTIONS):
+            place = open_place(home, projection, [], registry, owner=f"run {context.run_id}")
+            context.log.info("%s: generations removed: %s", projection, ", ".join(sweep(place)) or "none")
+        registry.close()
+
     @dg.job(
         description="Prunes runs older than a day, except those that made what the asset graph shows, and all but the "
-        f"last {FOLLOWER_RUNS} runs of followers.",
+        f"last {FOLLOWER_RUNS} runs of followers. Removes generations of read models whose undo window is over.",
         executor_def=dg.in_process_executor,
         tags={"dagster/max_retries": "0"},
     )
     def housekeeping() -> None:
         prune_runs()
+        remove_generations()
 
     hourly = dg.ScheduleDefinition(
         name="hourly_housekeeping",

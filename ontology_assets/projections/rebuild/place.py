@@ -20,7 +20,6 @@ from ontology_assets.projections.sinks import OPTIONS, ProjectionSink, generatio
 from resources.clock import Now, utc_now
 from resources.errors import SpiceError
 from resources.home import Home
-from resources.lake.local import LocalLake
 from resources.read_model.generations import Generations
 from resources.registry.base import Registry
 
@@ -83,6 +82,8 @@ def open_place(
         raise SpiceError(
             "Unknown projection", f"there is no projection {projection!r}.", where="projection", allowed=sorted(OPTIONS)
         )
+    from resources.lake.local import LocalLake  # half a second and 30 MB, which a follower does without
+
     lake = LocalLake(home.lake)
     sources = []
     for domain in domains:
