@@ -1,0 +1,122 @@
+"""A rebuild as people do it: the job of the Dagster UI by `spice projection rebuild`, the gate, the digest check, undo."""
+
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from gateway.demo.correction import copy_home
+from resources.home import Home
+from resources.instance import open_instance
+from tests.conftest import Spice
+from tests.embedded.conftest import Bakery
+
+
+@pytest.fixture
+def spice(bakery_run: Bakery, tmp_path: Path) -> Spice:
+    return Spice(copy_home(Home(bakery_run.home), tmp_path / "home").root, bakery_run.shop.project)
+
+
+def alias(spice: Spice, model: str = "search") -> str:
+    return (spice.home / "read" / f"{model}.sqlite").resolve().name
+
+
+def spoil(file: Path, statement: str) -> None:
+    """Run a statement on the table of shops."""
+    with sqlite3.connect(file) as connection:
+        (no,) = connection.execute("SELECT no FROM types WHERE type = 'Shop'").fetchone()
+        assert connection.execute(statement.format(table=f"t{no}")).rowcount > 0
+
+
+def run_of(spice: Spice, job: str, *options: str) -> dict[str, Any]:
+    """A run as the UI starts it, in a process of its own."""
+    done = subprocess.run(
+        [sys.executable, "-m", "orchestration", job, "--home", str(spice.home), *options],
+        cwd=spice.project,
+        env={**os.environ, "PYTHONPATH": str(spice.project), "SPICE_HOME": str(spice.home)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    outcome: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return outcome
+
+
+def latest(spice: Spice, asset: str) -> dg.AssetMaterialization:
+    with open_instance(Home(spice.home)) as instance:
+        event = instance.get_latest_materialization_event(dg.AssetKey(asset.split("/")))
+    assert event is not None
+    assert event.asset_materialization is not None
+    return event.asset_materialization
+
+
+def test_a_rebuild_is_one_run_and_an_undo_is_told_to_dagster(spice: Spice) -> None:
+    before, asked = alias(spice), spice.json("search", "fournil", "--type", "Shop")
+    told = spice.json("projection", "rebuild", "search")
+    assert told["success"] is True
+    assert (told["rebuild"]["stage"], len(told["rebuild"]["filled"])) == ("swapped", 16)
+    assert alias(spice) == f"search.{told['rebuild']['generation']}.sqlite" != before
+    after = spice.json("search", "fournil", "--type", "Shop")
+    assert [one["id"] for one in after["objects"]] == [one["id"] for one in asked["objects"]] != []
+    compared = spice.json("projection", "verify", "search")
+    assert [one["different"] for one in compared] == [[]]
+
+    swapped = latest(spice, "projection/search/swap").metadata
+    assert swapped["generation"].value == told["rebuild"]["generation"]
+    undone = spice.json("projection", "undo", "search")
+    assert (undone["former"], undone["behind"]) == (told["rebuild"]["generation"], {"bakery": 0})
+    assert alias(spice) == before
+    assert latest(spice, "projection/search/swap").metadata["former_generation"].value == undone["former"]
+
+
+def test_a_bucket_spoilt_between_fill_and_swap_leaves_the_alias_whichever_way_the_swap_is_asked_for(
+    spice: Spice,
+) -> None:
+    before = alias(spice)
+    filled = spice.json("projection", "rebuild", "search", "--buckets", "0..f")["rebuild"]
+    assert (filled["stage"], len(filled["filled"]), alias(spice)) == ("filling", 16, before)
+    spoil(spice.home / "read" / f"search.{filled['generation']}.sqlite", "UPDATE {table} SET p_city = 'Nowhere'")
+
+    by_hand = run_of(spice, "rebuild_search", "--only", "projection/search/swap")
+    assert by_hand["success"] is False
+    assert "differs from the log in bakery: bucket" in by_hand["failures"][0]
+    assert "The alias has not moved" in by_hand["failures"][0]
+    assert alias(spice) == before
+    again = run_of(spice, "rebuild_search", "--only", "projection/search/swap")
+    assert "not filled and proved" in again["failures"][0]
+    one_bucket = run_of(spice, "rebuild_search", "--partitions", "0..0")
+    assert one_bucket["success"] is False
+    assert alias(spice) == before
+
+    whole = spice.json("projection", "rebuild", "search")
+    assert whole["rebuild"]["generation"] == filled["generation"], "the same rebuild goes on"
+    assert alias(spice) == f"search.{filled['generation']}.sqlite"
+
+
+def test_the_digest_check_names_the_bucket_and_the_repair_mends_it_alone(spice: Spice) -> None:
+    live = spice.home / "read" / "search.sqlite"
+    with sqlite3.connect(live) as connection:
+        (no,) = connection.execute("SELECT no FROM types WHERE type = 'Shop'").fetchone()
+        key, bucket = connection.execute(f"SELECT id, bucket FROM t{no} ORDER BY rid LIMIT 1").fetchone()
+    spoil(live, f"UPDATE {{table}} SET p_city = 'Nowhere' WHERE id = '{key}'")
+    nightly = run_of(spice, "compare_projections")
+    assert nightly["success"] is True, "a check that is not blocking fails no run"
+    with open_instance(Home(spice.home)) as instance:
+        check = dg.AssetCheckKey(dg.AssetKey(["projection", "search", "live"]), "digest")
+        (record,) = instance.event_log_storage.get_asset_check_execution_history(check, limit=1)
+        assert record.event is not None
+        found = record.event.dagster_event.event_specific_data  # type: ignore[union-attr]
+    assert (found.passed, found.severity) == (False, dg.AssetCheckSeverity.ERROR)
+    assert f"bakery: {bucket:x}" in found.description
+    verified = spice.run("projection", "verify", "search", check=False)
+    assert (verified.returncode, verified.stdout.count("differs")) == (1, 1)
+
+    assert spice.json("projection", "repair", "search") == {"bakery": [f"{bucket:x}"]}
+    assert spice.run("projection", "verify", "search").returncode == 0
+    assert spice.json("projection", "repair", "search") == {"bakery": []}
