@@ -146,6 +146,7 @@ class Checks:
         n = events[0].record
         if command.record is not None and command.record != n:
             raise Violation("I6 a retry is one event", f"{command} was in record {command.record}, now in {n}")
+        self._durable(command, n)
         command.record = n
         self.acked[n] = (command, self.truth.records[n].sha)
 
@@ -172,6 +173,11 @@ class Checks:
         latest = self.truth.heads.get(("Asset", f"{ASSET}@{command.partition}"), [])
         if command.kind != "load" or not latest or f'"{command.version}"' not in latest[-1].state:
             raise Violation("I1 acked is there", f"{command} was answered with nothing, and is not there")
+        self._durable(command, latest[-1].record)
+
+    def _durable(self, command: Command, n: int) -> None:
+        if not self.world.objects[f"{PREFIX}{n:020d}"].durable:
+            raise Violation("I1 acked is durable", f"{command} was acknowledged in record {n}, which is not synced")
 
     def refused(self, command: Command, actual: int, invoked_at: int) -> None:
         """The client was told that somebody else was first: that must be so, and its own event must not be there."""

@@ -36,7 +36,7 @@ def run_follower(workload: "Workload", process: Process) -> None:
     log = workload.log(process)
     sink = Delivery(world, _sink(workload, process, log))
     registry = _registry(workload, process, clock)
-    if r.random() < 0.3:
+    if r.random() < 0.5:
         target = workload.checks.truth.position
         done = catch_up(
             log,
