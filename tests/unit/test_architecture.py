@@ -107,8 +107,8 @@ def test_no_module_is_longer_than_a_reader_keeps_in_mind() -> None:
 
 
 def sql_from_parts(tree: ast.Module) -> list[int]:
-    """Lines with a text that begins like SQL and has something put into it."""
-    verb = re.compile(r"\s*(SELECT|INSERT|UPDATE|DELETE|CREATE|DROP|ALTER|PRAGMA|WITH)\b", re.IGNORECASE)
+    """Lines with a text that begins like SQL (whose words we write in capitals) and has something put into it."""
+    verb = re.compile(r"\s*(SELECT|INSERT|UPDATE|DELETE|CREATE|DROP|ALTER|PRAGMA|WITH)\b")
     return [
         node.lineno
         for node in ast.walk(tree)
