@@ -9,6 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from ontology_assets.events.archiving import ArchiveReport, archive
 from ontology_assets.events.heads import Heads
 from ontology_assets.events.log import EventLog
 from ontology_assets.events.opening import open_log
@@ -86,6 +87,12 @@ class Readers:
         from resources.lake.local import LocalLake
 
         return verify(self.log(domain), self.heads(domain), LocalLake(self.home.lake))
+
+    def archive(self, domain: str, through: int | None) -> ArchiveReport:
+        """Keep the bulk rows that are sealed in the lake's table alone."""
+        from resources.lake.local import LocalLake
+
+        return archive(self.log(domain), LocalLake(self.home.lake), domain, through)
 
     def _events_of(self, domain: str, type_name: str, object_id: str) -> pa.Table:
         return self.log(domain).aggregate(type_name, object_id, heads=self.heads(domain))

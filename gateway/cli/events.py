@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 RunOption = Annotated[
     str | None, typer.Option("--run", help="Only what this Dagster run appended: its id, or how it begins.")
 ]
-app = typer.Typer(no_args_is_help=True, help="The event log: figures, proof, tail.")
+app = typer.Typer(no_args_is_help=True, help="The event log: figures, proof, tail, archive.")
 
 
 @app.command()
@@ -52,6 +52,28 @@ def verify(domain: DomainOption = None, home: HomeOption = None, json: JsonOptio
         ]
         say(table(["check", "result", "checked", "detail"], rows, right={2}))
     raise typer.Exit(0 if report.ok else 1)
+
+
+@app.command()
+def archive(
+    through: Annotated[int | None, typer.Option(help="Up to this record only.")] = None,
+    domain: DomainOption = None,
+    home: HomeOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Keep what is sealed in the table `events/<domain>` alone: compare it with the log, then remove its data files.
+
+    Records stay, and every reader goes on as before. From then on that table is no copy any more.
+    """
+    chosen = the_domain(domain)
+    report = open_readers(home_of(home), [chosen]).archive(chosen.name, through)
+    if json:
+        print_json(asdict(report))
+    else:
+        say(
+            f"{report.domain}: archived through record {report.through}; removed now: {report.files} files, "
+            f"{report.bytes:,} bytes"
+        )
 
 
 def appended_by(events: "pa.RecordBatch", run: str) -> "pa.RecordBatch":

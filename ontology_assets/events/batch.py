@@ -3,6 +3,7 @@
 import hashlib
 import re
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache, cached_property
 
@@ -18,6 +19,7 @@ from ontology_assets.events.state import hash_of_state
 _BATCH_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
 _MAY_BE_NULL = frozenset({"occurred_at", "owner"})
 _UNSEEN = 0
+_TOUCHED = pa.schema([DRAFT_SCHEMA.field("aggregate_id"), DRAFT_SCHEMA.field("sequence_number")])
 
 
 @dataclass(frozen=True)
@@ -37,17 +39,17 @@ class Batch:
         return int(self.bulk.num_rows) + int(self.inline.num_rows)
 
     @cached_property
-    def touched(self) -> dict[str, tuple[list[str], list[int]]]:
-        """By aggregate type: the ids written, and their sequence numbers, in order."""
-        found: dict[str, tuple[list[str], list[int]]] = {}
+    def touched(self) -> dict[str, pa.Table]:
+        """By aggregate type: the ids written (`aggregate_id`) and their `sequence_number`, in order."""
+        found: dict[str, list[pa.Table]] = {}
         for kind in pc.unique(self.bulk["aggregate_type"]).to_pylist() if self.bulk.num_rows else ():
             rows = self.bulk.filter(pc.equal(self.bulk["aggregate_type"], kind))
-            found[kind] = (rows["aggregate_id"].to_pylist(), rows["sequence_number"].to_pylist())
-        for event in self.draft.inline:
-            ids, sequences = found.setdefault(event.aggregate_type, ([], []))
-            ids.append(event.aggregate_id)
-            sequences.append(event.sequence_number)
-        return found
+            found[kind] = [rows.select(_TOUCHED.names)]
+        for kind in {event.aggregate_type for event in self.draft.inline}:
+            mine = [e for e in self.draft.inline if e.aggregate_type == kind]
+            columns = [[e.aggregate_id for e in mine], [e.sequence_number for e in mine]]
+            found.setdefault(kind, []).append(pa.table(columns, schema=_TOUCHED))
+        return {kind: pa.concat_tables(parts) for kind, parts in found.items()}
 
 
 def prepare(draft: Draft, domain: str) -> Batch:
@@ -65,9 +67,10 @@ def prepare(draft: Draft, domain: str) -> Batch:
                 "state_hash is not the hash of the state in its data",
             )
     inline = inline_batch(draft.inline)
-    ids = [*bulk["event_id"].to_pylist(), *(e.event_id for e in draft.inline)]
-    if len(set(ids)) != len(ids):
-        twice = Counter(ids).most_common(1)[0][0]
+    ids = pa.concat_arrays([*bulk["event_id"].chunks, inline["event_id"]])
+    if len(ids) > 1 and pc.count_distinct(ids).as_py() != len(ids):
+        counts = ids.value_counts()
+        twice = counts.filter(pc.greater(counts.field("counts"), 1))[0]["values"]
         raise DraftRefused(domain, f"event id {twice} occurs more than once in the batch")
     by_type = Counter(e.event_type for e in draft.inline)
     if bulk.num_rows:
@@ -77,7 +80,7 @@ def prepare(draft: Draft, domain: str) -> Batch:
         bulk=bulk,
         inline=inline,
         body=packed(inline),
-        events=hashlib.sha256("\n".join(ids).encode()).hexdigest(),
+        events=_joined_hash(ids),
         by_type=dict(by_type),
         streams=tuple((e.aggregate_type, e.aggregate_id, e.sequence_number) for e in draft.inline),
     )
@@ -120,15 +123,36 @@ def check_expected(draft: Draft, heads: Heads, domain: str) -> None:
 
 def check_sequences(batch: Batch, heads: Heads, domain: str) -> None:
     """Every aggregate's sequence goes on from its head, without gap or repeat. Raises DraftRefused."""
-    for kind, (ids, sequences) in batch.touched.items():
-        last = heads.sequences(kind, ids)
-        for key, sequence in zip(ids, sequences, strict=True):
-            head = last.get(key, _UNSEEN)
-            if sequence != head + 1:
-                raise DraftRefused(
-                    domain, f"{kind} {key} is at sequence {head}, so the next is {head + 1}, not {sequence}"
-                )
-            last[key] = sequence
+    for kind, rows in batch.touched.items():
+        ids, sequences = rows["aggregate_id"], rows["sequence_number"]
+        known = heads.sequences(kind, ids)
+        last = pc.fill_null(known["sequence"].take(pc.index_in(ids, value_set=known["id"].combine_chunks())), _UNSEEN)
+        if batch.bulk.num_rows and _all_new(ids, pc.subtract(sequences, last)):
+            continue
+        _check_one_by_one(kind, zip(*(c.to_pylist() for c in (ids, last, sequences)), strict=True), domain)
+
+
+def _all_new(ids: pa.ChunkedArray, ahead: pa.ChunkedArray) -> bool:
+    """Is each the next event of its aggregate, and the only one of it?"""
+    return bool(pc.all(pc.equal(ahead, 1)).as_py()) and pc.count_distinct(ids).as_py() == len(ids)
+
+
+def _check_one_by_one(kind: str, rows: Iterable[tuple[str, int, int]], domain: str) -> None:
+    """(id, sequence in the heads, sequence given): several events of one aggregate follow each other."""
+    given: dict[str, int] = {}
+    for key, head, sequence in rows:
+        before = given.get(key, head)
+        if sequence != before + 1:
+            raise DraftRefused(
+                domain, f"{kind} {key} is at sequence {before}, so the next is {before + 1}, not {sequence}"
+            )
+        given[key] = sequence
+
+
+def _joined_hash(ids: pa.Array) -> str:
+    """sha256 of the ids, a line each; of a year's load no id becomes a Python object."""
+    lines = pc.binary_join(pa.ListArray.from_arrays(pa.array([0, len(ids)], pa.int32()), ids), "\n")
+    return hashlib.sha256(lines[0].as_buffer()).hexdigest()
 
 
 @cache

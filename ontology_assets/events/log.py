@@ -134,8 +134,8 @@ class EventLog:
                 check_expected(draft, heads, self.domain)
                 check_sequences(batch, heads, self.domain)
                 base = heads.end
-            for kind, (ids, _) in batch.touched.items():
-                reads.ids(kind, pa.array(ids, pa.string()))
+            for kind, rows in batch.touched.items():
+                reads.ids(kind, rows["aggregate_id"].combine_chunks())
             reads.written(event.event_id for event in draft.inline)
             commit = self._offer(batch, base, reads)
             if commit is not None:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ontology_assets.events.chain import NOT_BEGUN, LogEnd
 from ontology_assets.events.digest import LANES, Digest, row_lanes
@@ -260,13 +261,10 @@ class _Verification:
             self.sealed.fail(f"positions {first} to {min(through, (block + 1) * BLOCK - 1)}: {detail}")
 
     def _slice(self, first: int, last: int) -> Iterator[pa.Table]:
-        """Events of the positions first..last (first may be 0)."""
-        for batch in self._log.events(max(0, first - 1), _BATCH_ROWS):
-            rows = pa.Table.from_batches([batch])
-            start = rows["position"][0].as_py()
-            if start > last:
-                return
-            yield rows.slice(0, last - start + 1)
+        """Events of the positions first..last (first may be 0) as they were written: `events` would upcast them."""
+        records = takewhile(lambda r: r.first <= last, self._log.records(self._log.chain.holding(max(1, first))))
+        for rows in self._log.stream(records, _BATCH_ROWS):
+            yield rows.filter((pc.field("position") >= first) & (pc.field("position") <= last))
 
 
 class _Gathered:

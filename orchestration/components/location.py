@@ -10,6 +10,7 @@ from orchestration.components.drift import drift_definitions
 from orchestration.components.lineage import lineage_metadata
 from orchestration.components.live_projections import live_projections
 from orchestration.components.rebuild_assets import rebuild_definitions
+from orchestration.jobs.archiving import archiving_definitions
 from orchestration.sensors.keeper import follower_definitions
 from orchestration.sensors.topic_observation import topic_observation
 
@@ -39,4 +40,5 @@ def location_definitions(domains: Sequence[Domain]) -> dg.Definitions:
         drift_definitions(domains),
         follower_definitions(domains),
         topic_observation(domains),
+        archiving_definitions(domains),
     )
