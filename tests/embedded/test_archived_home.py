@@ -9,11 +9,13 @@ from typing import Any
 import dagster as dg
 import pyarrow as pa
 import pytest
+from typer.testing import CliRunner
 
+from gateway.cli.main import app
+from gateway.domains import domains
 from gateway.readers import open_readers
 from ontology_assets.commands.service import CommandDomain, CommandService
 from ontology_assets.events import opening
-from ontology_assets.events.data_files import read_mark
 from ontology_assets.events.envelope import DRAFT_SCHEMA, Draft
 from ontology_assets.events.heads import Heads
 from ontology_assets.events.opening import open_log
@@ -24,14 +26,18 @@ from ontology_assets.followers.follow import catch_up
 from ontology_assets.followers.relay import Relay
 from orchestration.jobs.archiving import archiving_definitions
 from orchestration.runtime import Runtime
-from resources.home import Home
+from resources.home import FORMAT, Home
 from resources.lake.local import LocalLake
 from resources.registry.sql import SqliteRegistry
 from resources.topic.sqlite import SqliteTopic
-from tests.conftest import Spice
 from tests.contracts.library import LIBRARY
 from tests.embedded.shelves import DOMAIN, assert_model_is_the_fold, assert_topic_is_the_log, shelf_event
 from tests.unit.events.making import always, sha
+
+
+@pytest.fixture(autouse=True)
+def _the_environment_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SPICE_HOME", "")  # a command sets it for its children
 
 
 def bulk_shelves(first: int, last: int) -> Draft:
@@ -111,19 +117,28 @@ def test_every_reader_of_an_archived_home_begins_at_the_beginning_and_gets_to_th
         assert (done.position, done.sequence) == (32, 6)
 
 
-def test_events_archive_on_the_command_line(demo_copy: Spice) -> None:
-    before = demo_copy.json("events", "stats")
-    one = demo_copy.json("objects", "history", "Plane", "N10156")
-    report = demo_copy.json("events", "archive")
-    assert report["files"] > 0
-    assert report["bytes"] > 0
-    mark = read_mark(open_log(Home(demo_copy.home), "nyc_flights").store, "nyc_flights")
-    assert mark is not None
-    assert mark.through == mark.removed == report["through"]
-    assert demo_copy.json("events", "archive")["files"] == 0
-    assert demo_copy.json("events", "stats") == before
-    assert demo_copy.json("objects", "history", "Plane", "N10156") == one
-    assert demo_copy.json("events", "verify")["ok"]
+def test_events_archive_on_the_command_line(tmp_path: Path) -> None:
+    home = Home(tmp_path / "home")
+    home.root.mkdir()
+    home.format_file.write_text(f"{FORMAT}\n")
+    (declared,) = domains()
+    log = open_log(home, declared.name)
+    heads = Heads(home.heads / "writer.sqlite", log)
+    log.append(heads, always(bulk_shelves(1, 20)))
+    seal(log, LocalLake(home.lake), declared.name)
+
+    def spice(*words: str) -> Any:
+        done = CliRunner().invoke(app, ["events", *words, "--home", str(home.root)], catch_exceptions=False)
+        assert done.exit_code == 0, done.output
+        return done.stdout
+
+    assert json.loads(spice("archive", "--through", "0", "--json"))["files"] == 0
+    report = json.loads(spice("archive", "--json"))
+    assert (report["domain"], report["through"], report["files"]) == (declared.name, 1, 1)
+    assert spice("archive") == f"{declared.name}: archived through record 1; removed now: 0 files, 0 bytes\n"
+    assert json.loads(spice("verify", "--json"))["ok"]
+    shown = [json.loads(line) for line in spice("tail", "--limit", "0").splitlines()]
+    assert [(one["position"], one["event_id"]) for one in shown] == [(n, shelf_event(n).event_id) for n in range(1, 21)]
 
 
 # --------------------------------------------------------------------------------------------------- schema versions
