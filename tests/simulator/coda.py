@@ -84,7 +84,7 @@ def _rebuild(world: World, checks: Checks, log: EventLog, live: ProjectionSink) 
 
 def _words(sink: ProjectionSink, checks: Checks) -> None:
     """I15: the index of words finds each object as often as it is there, once."""
-    connection = sink._writer._connection()  # type: ignore[attr-defined]
+    connection = sink.writer._connection()  # type: ignore[attr-defined]
     for no, _ in connection.execute("SELECT no, type FROM types WHERE settled = 1").fetchall():
         if connection.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (f"f{no}",)).fetchone():
             held = connection.execute(f"SELECT rid, words FROM t{no} WHERE words IS NOT NULL").fetchall()

@@ -123,6 +123,7 @@ CRASH_POINTS = (
         "before put record",
         "linked put record",
         "after put record",
+        "before sync",
         "before ack",
         "after ack",
     ),

@@ -1,6 +1,6 @@
 """The planted bugs. A simulator that finds no planted bug proves nothing.
 
-Those about alias, swap and repair come with the rebuild of issue 6 (`WAITING`).
+Those about swap and repair wait until these are simulated (`WAITING`).
 """
 
 from tests.simulator.mutants_followers import OF_FOLLOWERS
@@ -9,14 +9,14 @@ from tests.simulator.mutants_log import OF_THE_LOG
 MUTANTS = (*OF_THE_LOG, *OF_FOLLOWERS)
 
 WAITING = {
-    "caught up but an event missing, at a swap": "issue 6: there is no alias yet",
-    "promoted before the swap": "issue 6: there is no alias yet",
-    "swap while green is behind blue": "issue 6: there is no alias yet",
-    "repair refused by the guard and reported done": "issue 6: there is no repair yet",
-    "zero rows restored and success reported, by the rebuild in buckets": "issue 6: there is no such rebuild yet",
+    "caught up but an event missing, at a swap": "issue 6: the swap is not simulated yet",
+    "promoted before the swap": "issue 6: the swap is not simulated yet",
+    "swap while green is behind blue": "issue 6: the swap is not simulated yet",
+    "repair refused by the guard and reported done": "issue 6: the repair is not simulated yet",
+    "zero rows restored and success reported, by a bucket": "issue 6: filling buckets is not simulated yet",
 }
-"""Asked for, and not to be planted before what they spoil is there. Until then a rebuild is a file that goes, and the
-followers' own code that fills another one; what is planted into that code is planted into the rebuild."""
+"""Asked for, and not to be planted before what they spoil runs in the simulator. Until then a rebuild is a file that
+goes, and the followers' own code that fills another one; what is planted into that code is planted into the rebuild."""
 
 ASKED_FOR = (
     "an acknowledged event that no index knows",
