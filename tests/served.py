@@ -1,6 +1,6 @@
 """The gateway for tests: `served` as a real process, `inside` in this one.
 
-`python -m tests.served HOME PORT FOLDER` serves a home by the definitions in one folder.
+`python -m tests.served HOME PORT FOLDER PROCESSES` serves a home by the definitions in one folder.
 """
 
 import asyncio
@@ -11,14 +11,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import httpx
 from fastapi import FastAPI
 
-from gateway.api_server import serve
+from gateway.api_server import PROCESSES, serve
 from gateway.http.app import create_app
 from gateway.http.definitions import DefinitionFiles
 from ontology_assets.model.definitions import Domain
@@ -35,12 +35,12 @@ def free_port() -> int:
 
 
 @contextmanager
-def served(home: Path, folder: Path = FLIGHTS) -> Iterator[str]:
+def served(home: Path, folder: Path = FLIGHTS, processes: int = PROCESSES) -> Iterator[str]:
     """The gateway over a home; its address."""
     port = free_port()
     address = f"http://127.0.0.1:{port}"
     server = subprocess.Popen(
-        [sys.executable, "-m", "tests.served", str(home), str(port), str(folder)],
+        [sys.executable, "-m", "tests.served", str(home), str(port), str(folder), str(processes)],
         cwd=PROJECT_ROOT,
         env={**os.environ, "SPICE_GATEWAY_URL": address},
     )
@@ -100,7 +100,8 @@ def inside(home: Path, domains: list[Domain], **options: Any) -> Iterator[Inside
 def main() -> None:
     home, port, folder = Path(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3])
     source = DefinitionFiles(folder.parent, lambda: [load_domain(folder)])
-    serve(Home(home), "127.0.0.1", port, source)
+    with suppress(KeyboardInterrupt):
+        serve(Home(home), "127.0.0.1", port, source, int(sys.argv[4]))
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from typing import Any
 import orjson
 import uvloop
 
+from gateway.api_server import PROCESSES
 from resources.home import Home
 from resources.object_store.local import LocalObjectStore
 from tests.benchmarks.bench_event_log import CLIENTS
@@ -96,28 +97,34 @@ async def late(port: int) -> float:
     return time.perf_counter() - began
 
 
+async def rates(port: int, work: Work) -> tuple[float, float, list[float]]:
+    """Commands a second of 64 clients and of one, in turns, and the times of one of the 64 in ms."""
+    alone, together, times = list[float](), list[float](), list[float]()
+    for _ in range(ROUNDS):
+        alone.append((await rate(port, 1, 2 * EACH, work))[0])
+        figures = await rate(port, CLIENTS, EACH, work)
+        together.append(figures[0])
+        times += figures[1]
+    return statistics.median(together), statistics.median(alone), times
+
+
 async def measure(port: int) -> None:
+    """On one server process."""
     first = Client(*await asyncio.open_connection("127.0.0.1", port))
     await send(first, command="create", properties={"n": 0, "name": "x"})
     await send(first, command="update", id="0", properties={"name": "y"})
-    for name, work, want in (("durable commands", edit, 20.0), ("of a lost race (409)", lose, 0.0)):
-        alone, together, times = list[float](), list[float](), list[float]()
-        for _ in range(ROUNDS):
-            alone.append((await rate(port, 1, 2 * EACH, work))[0])
-            figures = await rate(port, CLIENTS, EACH, work)
-            together.append(figures[0])
-            times += figures[1]
-        figure(
-            f"HTTP: {CLIENTS} clients against one, {name}, commands/s",
-            statistics.median(together),
-            statistics.median(alone),
-            want,
-        )
-        figure(
-            f"HTTP: {name}, one of {CLIENTS} clients, ms", statistics.median(times), 1000 / statistics.median(alone), 0
-        )
+    for name, work, want in (("durable commands", edit, 20.0), ("commands that lose a race (409)", lose, None)):
+        together, alone, times = await rates(port, work)
+        figure(f"HTTP: {CLIENTS} clients against one, {name}, commands/s", together, alone, want)
+        figure(f"HTTP: {name}, p50 of {CLIENTS} clients in ms", statistics.median(times), 1000 / alone)
     waited = [await late(port) for _ in range(ROUNDS)]
     figure("HTTP: a wait that fails (408), s", statistics.median(waited), LATE_S, 0.8, lower_is_better=True)
+
+
+async def measure_product(port: int) -> None:
+    """As it is served: several processes share one log."""
+    together, alone, _ = await rates(port, edit)
+    figure(f"HTTP: {CLIENTS} clients on {PROCESSES} processes against one, commands/s", together, alone)
 
 
 def one_put(folder: Path) -> float:
@@ -137,9 +144,9 @@ def main() -> None:
         folder.mkdir(parents=True)
         (folder / "domain.yaml").write_text(DOMAIN)
         home = Home(Path(place) / "home")
-        with served(home.root, folder) as address:
-            port = int(address.rsplit(":", 1)[1])
-            uvloop.run(measure(port))
+        for processes, work in ((1, measure), (PROCESSES, measure_product)):
+            with served(home.root, folder, processes) as address:
+                uvloop.run(work(int(address.rsplit(":", 1)[1])))
         figure("a bare durable put, p50 in ms", 1000 * one_put(home.objects))
 
 

@@ -366,7 +366,7 @@ def test_a_command_that_was_acknowledged_survives_the_kill_of_the_server(own: Wr
     port = free_port()
     address = f"http://127.0.0.1:{port}"
     server = subprocess.Popen(
-        [sys.executable, "-m", "tests.served", str(own.home), str(port), str(own.folder)],
+        [sys.executable, "-m", "tests.served", str(own.home), str(port), str(own.folder), "1"],
         cwd=PROJECT_ROOT, env={**os.environ, "SPICE_GATEWAY_URL": address},
     )  # fmt: skip
     wait(address, server)
