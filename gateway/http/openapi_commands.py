@@ -58,7 +58,8 @@ def _submit(domains: Sequence[Domain], limits: Limits) -> Part:
         "tags": ["commands"],
         "summary": "Change one object",
         "description": "It is created, updated or deleted. The answer comes when the command is durable in the log; "
-        "the same command asked again, of whichever process and however much later, is answered the same and done once. "
+        "the same command asked again, of whichever process and however much later, is answered the same and done "
+        "once. "
         f'`"status": "unknown"` after {limits.commit_seconds:g} s: it settles by itself, ask again.',
         "parameters": WAIT,
         "requestBody": body("Command", command_examples(domains), limits),

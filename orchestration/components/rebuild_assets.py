@@ -4,22 +4,21 @@ The backfill of `fill` is the rebuild's progress bar; the gate is in the swap (`
 because in 1.13 a failed check of one run stops no other run of the same backfill. The checks show the same facts.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import dagster as dg
 from pydantic import Field
 
 from ontology_assets.model.definitions import Domain
 from ontology_assets.projections.comparison import ALL_BUCKETS, Comparison
-from ontology_assets.projections.rebuild.fill import fill_bucket, open_rebuild
+from ontology_assets.projections.rebuild.fill import BucketDiffers, fill_bucket, open_rebuild
 from ontology_assets.projections.rebuild.place import PROJECTION_VERSION, Place, open_place
-from ontology_assets.projections.rebuild.record import Rebuild
+from ontology_assets.projections.rebuild.record import Rebuild, RebuildRefused
 from ontology_assets.projections.rebuild.swap import swap
 from ontology_assets.projections.sinks import OPTIONS
-from orchestration.components.common import about, key_of
+from orchestration.components.common import about, key_of, red, told_by_check
 from orchestration.components.metadata import markdown_table
 from orchestration.runtime import Runtime
-from resources.errors import SpiceError
 from resources.registry.sql import SqliteRegistry
 
 BUCKETS = dg.StaticPartitionsDefinition([f"{bucket:x}" for bucket in ALL_BUCKETS])
@@ -104,6 +103,7 @@ def _fill(name: str, domains: Sequence[Domain]) -> dg.AssetsDefinition:
             "again. The read model that is asked was not touched.",
         ),
     )
+    @told_by_check(f"projection/{name}/fill", lambda fault: PROVED if isinstance(fault, BucketDiffers) else None)
     def fill(context: dg.AssetExecutionContext, runtime: Runtime) -> dg.MaterializeResult:
         place = place_of(runtime, name, domains, context.run.run_id)
         rebuild = open_rebuild(place)
@@ -164,16 +164,19 @@ def _swap(name: str, domains: Sequence[Domain]) -> dg.AssetsDefinition:
             "materialize this asset again. `spice projection undo` goes back to the former generation.",
         ),
     )
-    def swap_in(context: dg.AssetExecutionContext, config: SwapConfig, runtime: Runtime) -> dg.MaterializeResult:
+    def swap_in(
+        context: dg.AssetExecutionContext, config: SwapConfig, runtime: Runtime
+    ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult]:
         place = place_of(runtime, name, domains, context.run.run_id)
         with runtime.clock.stage(f"projection/{name}/swap") as stage:
             try:
                 done = swap(place, config.accept_parked)
-            except SpiceError as fault:
-                raise dg.Failure(fault.text(), allow_retries=False) from fault
+            except RebuildRefused as fault:
+                yield red(f"projection/{name}/swap", EQUAL, fault)
+                raise
             finally:
                 place.registry.close()
-        return dg.MaterializeResult(
+        yield dg.MaterializeResult(
             metadata={
                 "rebuild": done.rebuild_id,
                 "generation": done.generation,

@@ -56,6 +56,16 @@ def latest(spice: Spice, asset: str) -> dg.AssetMaterialization:
     return event.asset_materialization
 
 
+def last_check(spice: Spice, asset: str, name: str) -> Any:
+    """The newest result of a check of `projection/search/<asset>`."""
+    with open_instance(Home(spice.home)) as instance:
+        check = dg.AssetCheckKey(dg.AssetKey(["projection", "search", asset]), name)
+        (record,) = instance.event_log_storage.get_asset_check_execution_history(check, limit=1)
+    assert record.event is not None
+    assert record.event.dagster_event is not None
+    return record.event.dagster_event.event_specific_data
+
+
 def test_a_rebuild_is_one_run_and_an_undo_is_told_to_dagster(spice: Spice) -> None:
     before, asked = alias(spice), spice.json("search", "fournil", "--type", "Shop")
     told = spice.json("projection", "rebuild", "search")
@@ -88,6 +98,9 @@ def test_a_bucket_spoilt_between_fill_and_swap_leaves_the_alias_whichever_way_th
     assert "differs from the log in bakery: bucket" in by_hand["failures"][0]
     assert "The alias has not moved" in by_hand["failures"][0]
     assert alias(spice) == before
+    check = last_check(spice, "swap", "equal_to_the_log")
+    assert not check.passed
+    assert "differs from the log in bakery: bucket" in check.description
     again = run_of(spice, "rebuild_search", "--only", "projection/search/swap")
     assert "not filled and proved" in again["failures"][0]
     one_bucket = run_of(spice, "rebuild_search", "--partitions", "0..0")
@@ -99,6 +112,26 @@ def test_a_bucket_spoilt_between_fill_and_swap_leaves_the_alias_whichever_way_th
     assert alias(spice) == f"search.{filled['generation']}.sqlite"
 
 
+def test_a_bucket_that_is_not_stored_as_the_events_say_is_red_and_does_not_count(spice: Spice) -> None:
+    first = spice.json("projection", "rebuild", "search", "--buckets", "0")["rebuild"]
+    with sqlite3.connect(spice.home / "read" / f"search.{first['generation']}.sqlite") as connection:
+        (no,) = connection.execute("SELECT no FROM types WHERE type = 'Shop'").fetchone()
+        connection.execute(
+            f"CREATE TRIGGER spoilt AFTER INSERT ON t{no} BEGIN UPDATE t{no} SET p_city = 'Nowhere' "
+            "WHERE rid = new.rid; END"
+        )
+    run = run_of(spice, "rebuild_search", "--partitions", "1..f", "--only", "projection/search/fill")
+    assert run["success"] is False
+    check = last_check(spice, "fill", "proved")
+    assert not check.passed
+    assert f"generation {first['generation']}, bucket" in check.description
+    assert "Fill the bucket again" in check.description
+    asked = alias(spice)
+    assert spice.run("projection", "rebuild", "search", "--abort").returncode == 0
+    assert alias(spice) == asked
+    assert not (spice.home / "read" / f"search.{first['generation']}.sqlite").exists()
+
+
 def test_the_digest_check_names_the_bucket_and_the_repair_mends_it_alone(spice: Spice) -> None:
     live = spice.home / "read" / "search.sqlite"
     with sqlite3.connect(live) as connection:
@@ -107,11 +140,7 @@ def test_the_digest_check_names_the_bucket_and_the_repair_mends_it_alone(spice: 
     spoil(live, f"UPDATE {{table}} SET p_city = 'Nowhere' WHERE id = '{key}'")
     nightly = run_of(spice, "compare_projections")
     assert nightly["success"] is True, "a check that is not blocking fails no run"
-    with open_instance(Home(spice.home)) as instance:
-        check = dg.AssetCheckKey(dg.AssetKey(["projection", "search", "live"]), "digest")
-        (record,) = instance.event_log_storage.get_asset_check_execution_history(check, limit=1)
-        assert record.event is not None
-        found = record.event.dagster_event.event_specific_data  # type: ignore[union-attr]
+    found = last_check(spice, "live", "digest")
     assert (found.passed, found.severity) == (False, dg.AssetCheckSeverity.ERROR)
     assert f"bakery: {bucket:x}" in found.description
     verified = spice.run("projection", "verify", "search", check=False)
