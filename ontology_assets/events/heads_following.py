@@ -15,7 +15,7 @@ from ontology_assets.events.chain import NOT_BEGUN, LogEnd
 from ontology_assets.events.envelope import micros, moment
 from ontology_assets.events.errors import LogDamaged
 from ontology_assets.events.heads_backlog import MOST_BEHIND, Backlog, FoldedLog
-from ontology_assets.events.heads_file import HeadsFile
+from ontology_assets.events.heads_file import HeadsFile, Patient
 from ontology_assets.events.heads_fold import Fold
 from ontology_assets.events.heads_schema import FOLDED_COLUMNS, TABLES
 from ontology_assets.events.overlap import Reads
@@ -33,7 +33,7 @@ class HeadsFollowing(HeadsFile):
         path: Path,
         log: FoldedLog,
         *,
-        factory: type[sqlite3.Connection] = sqlite3.Connection,
+        factory: type[sqlite3.Connection] = Patient,
         step_rows: int = STEP_ROWS,
     ) -> None:
         super().__init__(path, factory)
@@ -75,8 +75,7 @@ class HeadsFollowing(HeadsFile):
             if oldest is None:
                 return False
             try:
-                with self._not_waiting():
-                    return self._fold_rest_of(*oldest, slices=1)
+                return self._fold_rest_of(*oldest, slices=1)
             except sqlite3.OperationalError as error:
                 if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
                     raise
@@ -187,8 +186,11 @@ class HeadsFollowing(HeadsFile):
         while (oldest := self._backlog.oldest(self._db)) is not None and self._backlog.rows(self._db) > but:
             self._fold_rest_of(*oldest)
 
-    def _fold_rest_of(self, n: int, done: int, slices: int | None = None) -> bool:
-        """Fold the slices of one record after the first `done` rows; False if another process was faster."""
+    def _fold_rest_of(self, n: int, done: int, *, slices: int | None = None) -> bool:
+        """Fold the slices of one record after the first `done` rows; False if another process was faster.
+
+        With a number of slices the file is not waited for.
+        """
         record = self._log.chain.read(n)
         if record is None:
             raise LogDamaged(self._log.chain.domain, n, "missing, though the heads know it")
@@ -196,7 +198,7 @@ class HeadsFollowing(HeadsFile):
         for _, rows in self._log.bulk(record, FOLDED_COLUMNS, done):
             for first in range(0, rows.num_rows, self._step_rows):
                 part = rows.slice(first, self._step_rows)
-                with self._writing():
+                with self._writing(wait=slices is None):
                     if self._backlog.oldest(self._db) != (n, done):
                         return False
                     Fold(self._db, record.domain, self._backlog).rest(record, done, part)

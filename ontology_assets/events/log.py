@@ -175,6 +175,10 @@ class EventLog:
         """(position of the first row, rows) of the record's bulk events after the first `skip`, only these columns."""
         return self._reader.bulk(record, columns, skip)
 
+    def bulk_at(self, record: Record, ordinals: list[int], columns: list[str]) -> pa.Table:
+        """`columns` and `position` of the given bulk rows (ascending) of the record."""
+        return self._reader.bulk_at(record, ordinals, columns)
+
     def check(self, record: Record) -> None:
         """Raises LogDamaged unless the record's data files are what it names, or are archived."""
         self._reader.check(record)

@@ -36,6 +36,17 @@ class Reader:
                 yield position, rows
                 position += rows.num_rows
 
+    def bulk_at(self, record: Record, ordinals: list[int], columns: list[str]) -> pa.Table:
+        """`columns` and `position` of the given bulk rows (ascending), reading only the row groups they are in."""
+        parts = []
+        for file in record.files:
+            rows = _of_file(ordinals, file)
+            if rows:
+                found = self._files.at(record, file, rows, ["ordinal", *columns])
+                at = pc.add(found["ordinal"], record.first)
+                parts.append(found.select(columns).append_column("position", at))
+        return pa.concat_tables(parts)
+
     def check(self, record: Record) -> None:
         """Raises LogDamaged unless the record's data files are what it names, or are archived."""
         for file in record.files:
