@@ -3,19 +3,16 @@
 A thread of its own, started with the first request. What a group is and how it is decided is group.py.
 """
 
-import sqlite3
 import threading
 import time
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from ontology_assets.events.errors import OutcomeUnknown
 from ontology_assets.events.group import MOST_REQUESTS, Answer, Outcome, Request
-from resources.errors import SpiceError
 
 LINGER_S = 0.002
 """At least so long a group waits for the next request of those who are about to ask again: who was in the last one."""
@@ -101,10 +98,12 @@ class GroupCommitter:
                 return
 
     def _work_off(self) -> None:
-        """While nobody waits. What goes wrong is met again by the next commit, whose callers are told."""
-        with suppress(SpiceError, OSError, sqlite3.Error):
+        """While nobody waits."""
+        try:
             while not self._waiting and not self._closed and self._group.work_off():
                 pass
+        except Exception:  # noqa: BLE001 whatever it is: the next commit meets it again, and its callers are told
+            return
 
     def _taken(self) -> list[_Waiting]:
         """The next group; empty when closed, or when all in it were cancelled."""
