@@ -14,12 +14,13 @@ from typing import Any
 import httpx
 import pytest
 
-from gateway.home_format import write_format
+from gateway.api_server import PROCESSES
+from gateway.home_format import sole_user
 from gateway.http.serving import Limits
 from gateway.readers import open_readers
 from ontology_assets.events.verify import verify
-from resources.home import FORMAT, Home
-from tests.conftest import Spice
+from resources.errors import SpiceError
+from resources.home import Home
 from tests.embedded.conftest import Bakery
 from tests.served import Inside, inside, served
 from tests.writable import Writable, writable
@@ -39,6 +40,13 @@ def api(shop: Writable) -> Iterator[httpx.Client]:
     with shop.following(), served(shop.home, shop.folder) as address:
         with httpx.Client(base_url=address, timeout=30) as client:
             yield client
+
+
+@pytest.fixture(scope="module")
+def other(api: httpx.Client, shop: Writable) -> Iterator[httpx.Client]:
+    """Another gateway over the same home."""
+    with served(shop.home, shop.folder, 1) as address, httpx.Client(base_url=address, timeout=60) as client:
+        yield client
 
 
 @pytest.fixture
@@ -124,13 +132,12 @@ def test_a_repeated_command_is_answered_with_what_it_did_and_does_nothing(api: h
     assert position(shop) == end
 
 
-def test_another_process_answers_for_a_command_that_it_never_saw(api: httpx.Client, shop: Writable) -> None:
+def test_another_process_answers_for_a_command_that_it_never_saw(api: httpx.Client, other: httpx.Client) -> None:
     first = api.post("/v1/commands", json=create("d/1 ü", "Douai")).json()
-    with served(shop.home, shop.folder) as address, httpx.Client(base_url=address) as other:
-        assert other.post("/v1/commands", json=create("d/1 ü", "Douai")).json() == {**first, "already": True}
-        assert other.get("/v1/commands/d%2F1%20%C3%BC").json() == {**first, "already": True}
-        told = problem(other.post("/v1/commands", json=create("d/1 ü", "Laon")), 409)
-        assert told["type"] == "spice:command-id-reused"
+    assert other.post("/v1/commands", json=create("d/1 ü", "Douai")).json() == {**first, "already": True}
+    assert other.get("/v1/commands/d%2F1%20%C3%BC").json() == {**first, "already": True}
+    told = problem(other.post("/v1/commands", json=create("d/1 ü", "Laon")), 409)
+    assert told["type"] == "spice:command-id-reused"
     assert api.get("/v1/commands/d/1%20%C3%BC", params={"wait": "position"}).json()["position"] == first["position"]
 
 
@@ -145,17 +152,16 @@ def test_an_unknown_command_is_404_and_says_that_sending_it_again_is_safe(api: h
 
 
 def test_of_64_clients_that_expect_the_same_sequence_one_wins_and_the_others_learn_the_actual(
-    api: httpx.Client, shop: Writable
+    api: httpx.Client, other: httpx.Client
 ) -> None:
     api.post("/v1/commands", json=create("e0", "Evreux"))
-    with served(shop.home, shop.folder) as address, httpx.Client(base_url=address, timeout=30) as other:
 
-        def ask(k: int) -> httpx.Response:
-            client = (api, other)[k % 2]
-            return client.post("/v1/commands", json=update(f"e{k}", "Evreux/Rue%201", f"{k}", expected_seq=1))
+    def ask(k: int) -> httpx.Response:
+        client = (api, other)[k % 2]
+        return client.post("/v1/commands", json=update(f"e{k}", "Evreux/Rue%201", f"{k}", expected_seq=1))
 
-        with ThreadPoolExecutor(32) as threads:
-            answers = list(threads.map(ask, range(1, 65)))
+    with ThreadPoolExecutor(32) as threads:
+        answers = list(threads.map(ask, range(1, 65)))
     won = [one for one in answers if one.status_code == 202]
     lost = [problem(one, 409) for one in answers if one.status_code != 202]
     assert (len(won), len(lost)) == (1, 63)
@@ -320,8 +326,8 @@ def hold(gateway: Inside, free: threading.Event) -> None:
 
 def test_definitions_that_change_while_commands_come_lose_none(own: Writable) -> None:
     file = own.folder / "domain.yaml"
-    with served(own.home, own.folder) as address, httpx.Client(base_url=address, timeout=30) as client:
-        for k in range(40):
+    with served(own.home, own.folder, 1) as address, httpx.Client(base_url=address, timeout=60) as client:
+        for k in range(20):
             if k % 10 == 5:  # another description each time; the gateway looks at its files once a second
                 file.write_text(file.read_text() + f"# {k}\n")
                 time.sleep(1.1)
@@ -332,14 +338,16 @@ def test_definitions_that_change_while_commands_come_lose_none(own: Writable) ->
     with open_readers(Home(own.home), [own.domain]) as readers:
         assert verify(readers.log("bakery")).ok
         found = [row["command_id"] for batch in readers.log("bakery").events() for row in batch.to_pylist()]
-    assert [one for one in found if one] == [f"l{k}" for k in range(40)]
+    assert [one for one in found if one] == [f"l{k}" for k in range(20)]
 
 
 def test_commands_of_many_clients_over_two_processes_are_each_in_the_log_once_and_in_groups(own: Writable) -> None:
-    with served(own.home, own.folder) as one, served(own.home, own.folder) as two:
+    """The gateway as it is served: each of its processes takes its share of the connections."""
+    assert PROCESSES > 1
+    with served(own.home, own.folder) as address:
 
         async def client(k: int) -> list[int]:
-            async with httpx.AsyncClient(base_url=(one, two)[k % 2], timeout=60) as asking:
+            async with httpx.AsyncClient(base_url=address, timeout=60) as asking:
                 answers = [await asking.post("/v1/commands", json=create(f"m{k}-{i}", f"M{k}-{i}")) for i in range(6)]
             assert {answer.status_code for answer in answers} == {202}
             return [answer.json()["position"] for answer in answers]
@@ -377,15 +385,15 @@ def test_a_command_that_was_acknowledged_survives_the_kill_of_the_server(own: Wr
         assert gateway.ask("GET", "/v1/commands/n1").json() == {**told, "already": True}
 
 
-def test_a_home_that_takes_commands_is_not_reset_under_them(own: Writable) -> None:
-    write_format(Home(own.home), FORMAT)
+def test_a_home_that_takes_commands_is_neither_reset_nor_upgraded_under_them(own: Writable) -> None:
+    home = Home(own.home)
     with inside(own.home, [own.domain]) as gateway:
         assert gateway.ask("POST", "/v1/commands", json=create("o1", "Orange")).status_code == 202
-        done = Spice(own.home).run("reset", "--yes", check=False)
-        assert done.returncode == 2
-        assert "commands" in done.stderr
-    assert list((own.home / "locks").glob("commands*")) == []
-    assert Spice(own.home).run("reset", "--yes").returncode == 0
+        with pytest.raises(SpiceError, match="being written by commands"), sole_user(home, "spice reset"):
+            pass
+    assert list(home.locks.glob("commands*")) == []
+    with sole_user(home, "spice reset"):
+        pass
 
 
 def test_asking_for_a_command_makes_no_file(tmp_path: Path, own: Writable) -> None:
