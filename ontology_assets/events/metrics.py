@@ -23,6 +23,18 @@ class AppendMetrics:
     beaten: int = 0
     conflicts: int = 0
 
+    def since(self, before: "AppendMetrics") -> "AppendMetrics":
+        """What was added after `before`."""
+        return AppendMetrics(**{name: n - getattr(before, name) for name, n in vars(self).items()})
+
+    def text(self) -> str:
+        """For people: `1 append, 842 events, 65,536 bytes in 0.120 s; 0 repeated, 0 retries, 1 beaten, ...`."""
+        return (
+            f"{self.appends} append{'' if self.appends == 1 else 's'}, {self.events:,} events, {self.bytes:,} bytes "
+            f"in {self.seconds:.3f} s; {self.repeated} repeated, {self.retries} retries, {self.beaten} beaten, "
+            f"{self.conflicts} decided again"
+        )
+
 
 class AppendCounter:
     """Adds up; safe for many threads."""

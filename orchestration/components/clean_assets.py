@@ -105,6 +105,7 @@ def clean_asset(domain: Domain, name: str) -> dg.AssetsDefinition:
             context,
             versions,
             spans=work.spans(),
+            cost=work.cost(),
             seconds=work.stage.seconds,
             metadata={
                 **column_lineage(domain, asset),

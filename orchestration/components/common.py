@@ -10,6 +10,7 @@ import dagster as dg
 from dagster_shared.utils.warnings import BetaWarning, PreviewWarning
 
 from ontology_assets.events.heads import Heads
+from ontology_assets.events.metrics import AppendMetrics
 from ontology_assets.model.code_version import code_version
 from ontology_assets.model.definitions import Domain
 from ontology_assets.model.layout import partitioning_of
@@ -94,10 +95,15 @@ class Work:
     heads: Heads
     begun: int
     """Commits made through this log before the step."""
+    before: AppendMetrics
 
     def spans(self) -> list[Span]:
         """Positions that the step appended."""
         return spans(self.log.appended[self.begun :])
+
+    def cost(self) -> AppendMetrics:
+        """What appending in the step took."""
+        return self.log.metrics.since(self.before)
 
 
 @contextmanager
@@ -109,7 +115,7 @@ def writing(context: dg.AssetExecutionContext, runtime: Runtime, domain: Domain,
         runtime.clock.say(f"{asset} is being written by {other}; waiting.")
 
     log = runtime.log(domain.name)
-    begun = len(log.appended)
+    begun, before = len(log.appended), log.metrics
     with (
         runtime.clock.stage(asset) as stage,
         exclusive(
@@ -120,7 +126,7 @@ def writing(context: dg.AssetExecutionContext, runtime: Runtime, domain: Domain,
         ),
     ):
         try:
-            yield Work(stage, log, runtime.heads(domain.name), begun)
+            yield Work(stage, log, runtime.heads(domain.name), begun, before)
         finally:  # also of a step that fails after it has appended
             tag_run(context.instance, context.run.run_id, {domain.name: spans(log.appended[begun:])})
 

@@ -78,6 +78,7 @@ def events_asset(domain: Domain) -> dg.AssetsDefinition:
             context,
             {"": version},
             spans=work.spans(),
+            cost=work.cost(),
             seconds=work.stage.seconds,
             metadata={
                 **column_lineage(domain, asset),

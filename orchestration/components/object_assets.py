@@ -117,6 +117,7 @@ def object_asset(domain: Domain, object_type: ObjectType) -> dg.AssetsDefinition
             context,
             versions,
             spans=work.spans(),
+            cost=work.cost(),
             seconds=stage.seconds,
             metadata={
                 **column_lineage(domain, asset),

@@ -10,6 +10,7 @@ from typing import Any
 
 import dagster as dg
 
+from ontology_assets.events.metrics import AppendMetrics
 from orchestration.components.metadata import figures_table
 from orchestration.run_log import Span, text_of
 from transforms.digests import combined_version
@@ -30,13 +31,17 @@ def result(
     *,
     spans: Sequence[Span],
     metadata: Mapping[str, Any],
+    cost: AppendMetrics | None = None,
     seconds: float | None = None,
     figures: Figures | None = None,
     check_results: Sequence[dg.AssetCheckResult] = (),
     asset_key: dg.AssetKey | None = None,
 ) -> dg.MaterializeResult:
-    """`versions`: data version by partition; `spans`: positions that the step appended; `metadata` is about the run."""
+    """`versions`: data version by partition; `spans`: positions that the step appended, `cost`: what that took;
+    `metadata` is about the run."""
     about_run = {**_appended(spans), **metadata}
+    if cost is not None and cost.appends:
+        about_run["append"] = cost.text()
     if seconds is not None:
         about_run["seconds"] = round(seconds, 3)
     if spans:

@@ -68,6 +68,7 @@ def transform_asset(domain: Domain, name: str) -> dg.AssetsDefinition:
             context,
             {key: one.version for key, one in report.partitions.items()},
             spans=work.spans(),
+            cost=work.cost(),
             seconds=work.stage.seconds,
             metadata={
                 **column_lineage(domain, asset),

@@ -111,6 +111,14 @@ def test_appended_positions_are_those_of_the_log_each_once(loaded: Loaded) -> No
     assert loaded.first.tags["spice/domain"] == "bakery"
 
 
+def test_what_appending_cost_is_told_where_something_was_appended(loaded: Loaded) -> None:
+    told = {place[0]: one for place, one in loaded.first.metadata.items() if "append" in one}
+    assert {*BY_MONTH, "events/bakery"} <= told.keys()
+    for one in told.values():
+        assert one["append"].startswith(f"1 append, {one['events_appended']:,} events, ")
+        assert one["append"].endswith(" s; 0 repeated, 0 retries, 0 beaten, 0 decided again")
+
+
 def test_every_event_says_which_run_appended_it(loaded: Loaded) -> None:
     batches = loaded.shop.readers(loaded.home).log("bakery").events()
     runs = {json.loads(row["metadata"])["run_id"] for batch in batches for row in batch.to_pylist()}
