@@ -108,14 +108,16 @@ class _TypeFold:
     def run(self, events: _Events) -> None:
         fresh = [sequence == 1 for sequence in events.sequences]
         repeated = len(set(events.ids)) < len(events.ids)
-        if not repeated and not any(name == self.layout.name for name, _ in self.parked):
+        none_waits = not any(name == self.layout.name for name, _ in self.parked)
+        if none_waits and not repeated:
             try:
                 self._build(events, events.positions, fresh)
             except Unfit:
                 pass  # somewhere in the batch: found row by row below
             else:
                 return
-        rows, faults = _judge(events, self.layout, self.parked)
+        last = _last_if_all_fit(events, self.layout) if none_waits and repeated else None
+        rows, faults = _judge(events, self.layout, self.parked) if last is None else (last, [])
         began: dict[str, int] = {}
         for k, key in enumerate(events.ids):
             began.setdefault(key, k)
@@ -150,6 +152,15 @@ class _TypeFold:
             parts.append((self.changes.gone if deleted else self.changes.live, part))
         for target, part in parts:
             target.append(part)
+
+
+def _last_if_all_fit(events: _Events, layout: TypeLayout) -> list[int] | None:
+    """The row of each object's last event, where every event fits: found in one go, not row by row."""
+    try:
+        _decode(list(compress(events.data, (not deleted for deleted in events.deleted))), layout)
+    except Unfit:
+        return None
+    return sorted({key: k for k, key in enumerate(events.ids)}.values())
 
 
 def _judge(events: _Events, layout: TypeLayout, parked: Parked) -> tuple[list[int], list[ParkedObject]]:
