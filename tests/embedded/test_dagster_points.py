@@ -198,7 +198,7 @@ def test_point_18_sensors_and_schedules_run_by_default(defs: dg.Definitions) -> 
 
 
 def is_of_a_rebuild(node: Any) -> bool:
-    """Its gate is inside the swap, since no check holds back another run (docs/decisions/0011)."""
+    """Its gate is inside the swap, since no check holds back another run (docs/decisions/0012)."""
     return bool(node.tags.get("tier") == "rebuild")
 
 
