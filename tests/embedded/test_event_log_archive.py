@@ -1,6 +1,5 @@
 """Sealed history read in part, archiving under live readers and writers, upcasters."""
 
-import os
 import random
 import threading
 import time
@@ -25,6 +24,7 @@ from ontology_assets.events.upcasting import Upcaster, Upcasters
 from ontology_assets.events.verify import verify
 from resources.lake.local import LocalLake
 from resources.object_store.local import LocalObjectStore
+from tests.conftest import LONG
 from tests.unit.events.counted import Counted
 from tests.unit.events.making import (
     DOMAIN,
@@ -41,7 +41,8 @@ from tests.unit.events.making import (
     state_of,
 )
 
-EVENTS = int(os.environ.get("SPICE_SEALED_EVENTS", "131072"))
+EVENTS = 1_000_000 if LONG else 131_072
+"""The history is sealed in runs of 131,072 events, each a file of its own: a million are eight of one kind."""
 DAYS = 100
 
 

@@ -1,9 +1,11 @@
 """Commits under contention and faults: expected sequences, atomic batches, every unknown outcome, turns, metrics."""
 
 import threading
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from ontology_assets.events import turns
@@ -28,6 +30,7 @@ from tests.unit.events.making import (
     next_of,
     open_log,
     record_path,
+    sha,
     state_of,
 )
 
@@ -281,6 +284,23 @@ def test_what_appending_cost_is_counted(tmp_path: Path) -> None:
     last = log.metrics
     assert (last.appends, last.events, last.repeated, last.retries, last.beaten, last.conflicts) == (4, 13, 1, 2, 1, 1)
     assert last.seconds == 5.0
+
+
+def test_the_rows_of_a_load_are_never_python_objects(tmp_path: Path) -> None:
+    """40 MB of rows go from Arrow to Parquet; what Python holds meanwhile are the keys that SQLite is asked for."""
+    log, heads = open_log(tmp_path)
+    table = fleet(20_000)
+    text = '{"state":{"properties":{"v":"' + 2_000 * "x" + '"}}}'
+    table = table.set_column(6, "data", pa.array([text] * 20_000))
+    table = table.set_column(8, "state_hash", pa.array([sha(text[9:-1])] * 20_000))
+    assert table["data"].nbytes > 40_000_000
+    tracemalloc.start()
+    append(log, heads, bulk(table))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    print(f"peak of Python's own memory {peak / 1e6:.1f} MB")
+    assert peak < 10_000_000
+    assert log.end().position == 20_000
 
 
 def test_opening_a_log_counts_nothing(tmp_path: Path) -> None:
