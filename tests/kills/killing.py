@@ -9,7 +9,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -39,11 +38,10 @@ QUIET = ("--renew", "60")
 
 @dataclass(frozen=True)
 class Ran:
-    """One process: how it ended, what it said, when it was started (of the clock that all processes share)."""
+    """One process: how it ended, and what it said."""
 
     status: int
     lines: list[dict[str, Any]]
-    started: float
     said: str = ""
 
     @property
@@ -53,12 +51,11 @@ class Ran:
 
     @property
     def recovery(self) -> float:
-        """Seconds from before the process existed until it had caught up, or had settled the piece under way.
+        """Seconds from its first instruction until it had caught up, or had settled the piece under way.
 
         Without those in which the processors were busy with other processes: a test says nothing about these.
         """
-        line = next(line for line in self.lines if "caught_up" in line)
-        return float(line["caught_up"] - self.started - line["waited"])
+        return float(next(line["recovery"] for line in self.lines if "recovery" in line))
 
     @property
     def reached(self) -> Counter[str]:
@@ -70,15 +67,14 @@ def start(home: Path, role: str, *options: str) -> subprocess.Popen[str]:
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-def ended(process: subprocess.Popen[str], started: float) -> Ran:
+def ended(process: subprocess.Popen[str]) -> Ran:
     out, said = process.communicate(timeout=120)
-    return Ran(process.returncode, [json.loads(line) for line in out.splitlines()], started, said)
+    return Ran(process.returncode, [json.loads(line) for line in out.splitlines()], said)
 
 
 def run(home: Path, role: str, *options: str, dies: str = "") -> Ran:
     """A process to its end, which must be the one expected."""
-    started = time.monotonic()
-    ran = ended(start(home, role, *options), started)
+    ran = ended(start(home, role, *options))
     if dies:
         died = (ran.status, ran.lines[-1:]) == (-signal.SIGKILL, [{"dies": dies}])
         assert died, f"{role} did not die at {dies!r}: {ran.status} {ran.said}"

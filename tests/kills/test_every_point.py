@@ -1,7 +1,7 @@
 """kill -9 at every named crash point of append, relay, projection, rebuild, sealing and archiving, three times each.
 
 Nothing acknowledged is lost, nothing is there twice, and what follows the log is at its end within five seconds of the
-start of the next process. The last tests take a protection out of the product; then this must turn red.
+next process's first instruction. The last tests take a protection out of the product; then this must turn red.
 """
 
 from collections.abc import Iterator

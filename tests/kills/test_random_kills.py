@@ -5,6 +5,7 @@ No point is named here, so a kill may come in the middle of a system call, of SQ
 
 import os
 import random
+import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -46,7 +47,7 @@ class Member:
     writer: str = ""
     acked: int = 0
     done: bool = False
-    begun: float = field(init=False)
+    process: subprocess.Popen[str] = field(init=False)
 
     def __post_init__(self) -> None:
         self.begin()
@@ -56,20 +57,19 @@ class Member:
             "append": ("--writer", self.writer, "--first", str(self.acked), "--pause", str(PAUSE)),
             "seal": (),
         }.get(self.role, ("--last", str(TOTAL)))
-        self.begun = time.monotonic()
         self.process = start(self.home, self.role, *options)
 
     def look(self) -> None:
         """Whether it has ended by itself, which must be because its work is done."""
         if not self.done and self.process.poll() is not None:
-            ran = ended(self.process, self.begun)
+            ran = ended(self.process)
             assert ran.status == 0, f"{self.role} {self.writer} ended {ran.status}: {ran.said}"
             self.take(ran)
             self.done = True
 
     def kill(self) -> None:
         self.process.kill()
-        self.take(ended(self.process, self.begun))
+        self.take(ended(self.process))
 
     def take(self, ran: Ran) -> None:
         self.acked = max(self.acked, ran.acked)

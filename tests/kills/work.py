@@ -6,14 +6,26 @@ position 0), `heads` (their rebuild from nothing), `seal`, `archive`. A process 
 tells every point that it came to.
 """
 
-import argparse
-import json
-import os
 import time
-from collections.abc import Callable, Mapping
-from pathlib import Path
 
-from resources.lean_arrow import keep_pandas_out
+BEGAN = time.monotonic()
+
+import argparse  # noqa: E402
+import json  # noqa: E402
+import os  # noqa: E402
+from collections.abc import Callable, Mapping  # noqa: E402
+from pathlib import Path  # noqa: E402
+
+
+def waited() -> float:
+    """Seconds that this process has waited for a processor; 0 where the system does not tell."""
+    seen = Path("/proc/self/schedstat")
+    return int(seen.read_text().split()[1]) / 1e9 if seen.exists() else 0.0
+
+
+WAITED = waited()
+
+from resources.lean_arrow import keep_pandas_out  # noqa: E402
 
 keep_pandas_out()
 
@@ -125,10 +137,8 @@ class Worker:
 
 
 def caught_up() -> dict[str, float]:
-    """When, and for how long until then the processors were busy with other processes."""
-    seen = Path("/proc/self/schedstat")
-    waited = int(seen.read_text().split()[1]) / 1e9 if seen.exists() else 0.0
-    return {"caught_up": time.monotonic(), "waited": waited}
+    """Seconds since this process began, but those in which the processors were busy with other processes."""
+    return {"recovery": time.monotonic() - BEGAN - (waited() - WAITED)}
 
 
 def say(**line: object) -> None:
