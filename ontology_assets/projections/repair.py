@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from ontology_assets.projections.comparison import ALL_BUCKETS, Comparison, compare, log_content
 from ontology_assets.projections.rebuild.place import Place, Source
-from ontology_assets.projections.sinks import ProjectionSink, collector_paused, live_sink
+from ontology_assets.projections.sinks import collector_paused
 from resources.errors import SpiceError
 
 
@@ -33,7 +33,7 @@ def verify(place: Place, buckets: Sequence[int] = ALL_BUCKETS) -> list[Compariso
     """The read model that is asked against the log, domain by domain. Nothing is changed."""
     found = []
     for source in place.sources:
-        with closing(_live(place, source)) as sink, collector_paused():
+        with closing(place.live_sink(source)) as sink, collector_paused():
             found.append(compare(sink.writer, sink.layout, source.histories, buckets))
     return found
 
@@ -60,7 +60,7 @@ def repair(place: Place, buckets: Sequence[int] = ALL_BUCKETS) -> list[Repaired]
 def _repair(place: Place, source: Source, before: Comparison) -> Repaired:
     if not before.different:
         return Repaired(source.domain.name, (), before, None)
-    with closing(_live(place, source)) as sink, collector_paused():
+    with closing(place.live_sink(source)) as sink, collector_paused():
         for bucket in before.different:
             sink.writer.replace_bucket(
                 bucket,
@@ -70,7 +70,3 @@ def _repair(place: Place, source: Source, before: Comparison) -> Repaired:
             )
         after = compare(sink.writer, sink.layout, source.histories, before.different)
     return Repaired(source.domain.name, tuple(before.different), before, after)
-
-
-def _live(place: Place, source: Source) -> ProjectionSink:
-    return live_sink(place.home, place.projection, source.domain, source.log)

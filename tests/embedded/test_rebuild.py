@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from ontology_assets.followers.lease import lease_name
 from ontology_assets.projections.layouts import domain_layout
 from ontology_assets.projections.rebuild.fill import fill_bucket, open_rebuild
 from ontology_assets.projections.rebuild.place import Place
@@ -16,6 +17,7 @@ from ontology_assets.projections.rebuild.swap import abort, mend, swap, sweep, u
 from ontology_assets.queries.catalogue import Catalogue
 from ontology_assets.queries.search import read_search, run_search
 from resources.clock import utc_now
+from resources.fencing import Fenced
 from resources.read_model.sqlite_search import SqliteSearchModel
 from tests.contracts.library import AUTHORS, BOOKS, LIBRARY
 from tests.contracts.library_log import LibraryHome, fill_all
@@ -135,6 +137,27 @@ def test_what_is_written_meanwhile_is_in_the_new_generation(library: LibraryHome
     assert proof.position == library.log.end().position
     assert "new" in found(model, type="Author")
     assert "lem" not in found(model, type="Author")
+
+
+def test_who_followed_the_former_generation_and_who_filled_the_new_one_have_to_claim_it_anew(
+    library: LibraryHome,
+) -> None:
+    place = library.place()
+    fill_all(place)
+    library.append([("Author", "new", {"code": "new"}, None)])
+    swap(place)
+    lease = place.registry.read(lease_name("library", "search"))
+    filling = place.registry.read(lease_name("library", f"search@{place.generations.current()}"))
+    assert lease is not None
+    assert filling is not None
+    assert lease.epoch == filling.epoch  # each lease counts for itself: by chance the same
+    library.append([("Author", "newer", {"code": "newer"}, None)])
+    live = library.live()
+    (batch,) = library.log.events(live.position())
+    with pytest.raises(Fenced):
+        live.apply(batch, lease.epoch)
+    library.follow()
+    assert library.live().position() == library.log.end().position
 
 
 def test_undo_asks_the_former_again_with_todays_data_and_can_itself_be_undone(library: LibraryHome) -> None:

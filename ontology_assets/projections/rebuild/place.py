@@ -11,13 +11,14 @@ from ontology_assets.events.histories import WholeHistories
 from ontology_assets.events.log import EventLog
 from ontology_assets.events.opening import UPCASTERS, open_log
 from ontology_assets.events.upcasting import Upcasters
+from ontology_assets.followers.progress import TIMING, Timing
 from ontology_assets.model.definitions import Domain
 from ontology_assets.projections.comparison import ALL_BUCKETS, Comparison, compare
 from ontology_assets.projections.documents import COLUMNS
 from ontology_assets.projections.layouts import domain_layout
 from ontology_assets.projections.rebuild.record import Records
-from ontology_assets.projections.sinks import OPTIONS, ProjectionSink, generation_sink, generations_of
-from resources.clock import Now, utc_now
+from ontology_assets.projections.sinks import OPTIONS, ProjectionSink, generation_sink, generations_of, live_sink
+from resources.clock import SYSTEM_CLOCK, Clock, Now, utc_now
 from resources.errors import SpiceError
 from resources.home import Home
 from resources.read_model.generations import Generations
@@ -38,7 +39,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Place:
-    """`owner` and `run_id` are shown in the leases that are taken."""
+    """`owner` and `run_id` are shown in the leases that are taken; `timing` and `clock` are what following waits by."""
 
     home: Home
     projection: str
@@ -47,6 +48,8 @@ class Place:
     owner: str
     run_id: str = ""
     now: Now = utc_now
+    timing: Timing = TIMING
+    clock: Clock = SYSTEM_CLOCK
 
     @property
     def generations(self) -> Generations:
@@ -68,6 +71,10 @@ class Place:
 
     def sink(self, generation: str, source: Source) -> ProjectionSink:
         return generation_sink(self.home, self.projection, generation, source.domain, source.log)
+
+    def live_sink(self, source: Source) -> ProjectionSink:
+        """Of the generation that is asked."""
+        return live_sink(self.home, self.projection, source.domain, source.log)
 
     def compare(self, generation: str, source: Source, buckets: Sequence[int] = ALL_BUCKETS) -> Comparison:
         with closing(self.sink(generation, source)) as sink:

@@ -14,6 +14,7 @@ from datetime import timedelta
 from typing import NoReturn
 
 from ontology_assets.followers.follow import catch_up
+from ontology_assets.followers.lease import lease_name
 from ontology_assets.projections.comparison import ALL_BUCKETS, Comparison
 from ontology_assets.projections.rebuild.fill import already_asked
 from ontology_assets.projections.rebuild.place import Place
@@ -67,7 +68,7 @@ def swap(place: Place, accept_parked: Collection[str] = ()) -> Swapped:
         _catch_up(place, sinks)
         former = place.generations.current()
         rebuild = place.records.change(rebuild.id, lambda now: replace(now, stage=Stage.SWAPPING, former=former))
-        _move(place, former, rebuild.generation, sinks)
+        _move(place, former, rebuild.generation, sinks, near=sinks)
     return replace(_close(place, rebuild), comparisons=comparisons)
 
 
@@ -97,7 +98,7 @@ def undo(place: Place) -> Undone:
         near = [sink for sink in sinks if _behind(place, sink) <= CATCH_UP_EVENTS]
         _catch_up(place, near)
         place.records.retire(replace(retired, generation=current, until=_window_end(place)))
-        _move(place, current, retired.generation, near)
+        _move(place, current, retired.generation, sinks, near)
         behind = {one.domain.name: _behind(place, sink) for one, sink in zip(place.sources, sinks, strict=True)}
     return Undone(retired.generation, current, behind)
 
@@ -142,21 +143,46 @@ def _open(place: Place) -> Rebuild:
 
 def _catch_up(place: Place, sinks: Sequence[ProjectionSink]) -> None:
     for sink in sinks:
-        catch_up(place.log(sink.layout.domain), sink, place.registry, owner=place.owner, run_id=place.run_id)
+        catch_up(
+            place.log(sink.layout.domain),
+            sink,
+            place.registry,
+            owner=place.owner,
+            run_id=place.run_id,
+            timing=place.timing,
+            clock=place.clock,
+        )
 
 
 def _behind(place: Place, sink: ProjectionSink) -> int:
     return max(0, place.log(sink.layout.domain).end().position - sink.position())
 
 
-def _move(place: Place, former: str | None, generation: str, sinks: Sequence[ProjectionSink]) -> None:
+def _move(
+    place: Place,
+    former: str | None,
+    generation: str,
+    sinks: Sequence[ProjectionSink],
+    near: Sequence[ProjectionSink],
+) -> None:
+    """`sinks` of the generation; those of them that are `near` the log's end are brought there."""
     with ExitStack() as opened:
         if former is not None and former in place.generations.present():
             blue = opened.enter_context(closing(place.sink(former, place.sources[0])))
             with suppress(FileDamaged):  # it answers nobody, so nobody can have seen more
                 opened.enter_context(blue.writer.held_still())
-            _catch_up(place, sinks)
+            _catch_up(place, near)
+        _take_from_all(place, sinks)
         place.generations.point_to(generation)
+
+
+def _take_from_all(place: Place, sinks: Sequence[ProjectionSink]) -> None:
+    """Nobody's epoch is good from now on. A generation that is filled has a lease of its own, so who follows the one
+    that was asked may by chance hold the very epoch that a filler of this one holds: both could write to it.
+    """
+    for sink in sinks:
+        held = place.registry.read(lease_name(sink.layout.domain, place.projection))
+        sink.claim(max(sink.epoch(), 0 if held is None else held.epoch) + 1)
 
 
 def _close(place: Place, rebuild: Rebuild) -> Swapped:
