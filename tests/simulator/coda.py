@@ -93,7 +93,7 @@ def _words(sink: ProjectionSink, checks: Checks) -> None:
                 found = connection.execute(f"SELECT rowid FROM f{no} WHERE f{no} MATCH ?", (f'"{word}"',)).fetchall()
                 if (rid,) not in found or len(found) != len(set(found)):
                     raise Violation("I15 one effect", f"the index of words gives {found} for {word!r} of row {rid}")
-    compare(connection.execute, checks.sinks["search"].fold)
+    compare(connection.execute, checks.asked.current.fold)
 
 
 def _damage(world: World, checks: Checks, workload: "Workload") -> None:

@@ -78,7 +78,7 @@ def _set_back(world: World, checks: Checks, path: str, content: bytes | None) ->
         file.write_bytes(content)
     world.generations[file.name] += 1
     world.note(f"{file.name} went back")
-    checks.forget(file.stem)
+    checks.forget(file.name if file.name.startswith("search") else file.stem)
 
 
 def _step(world: World, kind: str) -> None:
@@ -92,7 +92,7 @@ def _step(world: World, kind: str) -> None:
 def _delete(world: World, workload: "Workload", what: str, stem: str) -> None:
     if world.calm:
         return
-    for file in sorted(world.folder.glob(f"{stem}*.sqlite")):
+    for file in sorted(one for one in world.folder.glob(f"{stem}*.sqlite") if not one.is_symlink()):
         for suffix in ("", "-wal", "-shm"):
             file.with_name(file.name + suffix).unlink(missing_ok=True)
         world.images.pop(str(file), None)
@@ -100,4 +100,4 @@ def _delete(world: World, workload: "Workload", what: str, stem: str) -> None:
         world.faults.hit[f"file: {what} deleted"] += 1
         world.note(f"{file.name} deleted")
         if stem == "search":
-            workload.checks.forget("search")
+            workload.checks.forget(file.name)

@@ -77,6 +77,10 @@ DAMAGE_FAULTS = {
     "damage: unchained": "a record of the same log lies there that follows another history",
     "damage: data file": "one bit of a data file flips",
 }
+REBUILD_FAULTS = {
+    "rebuild: swapped": "a generation that was filled beside the one that is asked is asked instead",
+    "rebuild: drift": "rows of the read model are altered by hand, and repaired",
+}
 CONTENT_FAULTS = {
     "content: poison": "an event that the ontology can't hold",
     "content: id with other content": "an event id that is there, with other content",
@@ -93,6 +97,7 @@ KINDS = {
     **LAKE_FAULTS,
     **DAMAGE_FAULTS,
     **CONTENT_FAULTS,
+    **REBUILD_FAULTS,
 }
 """Every fault kind in scope. Each must be hit in every run of 2,000 seeds, see test_simulator.py."""
 
@@ -161,6 +166,23 @@ CRASH_POINTS = (
 """Every named crash point: role, place, port call."""
 
 
+_SELDOM = 0.002
+"""A rebuild makes hundreds of calls."""
+REBUILD_POINTS = (
+    *_points(
+        "fill",
+        "before write registry",
+        "after write registry",
+        "before get record",
+        "before begin search",
+        "in transaction search",
+        "before commit search",
+        "after commit search",
+        "before move alias",
+        "after move alias",
+    ),
+)
+"""Of the rebuild, its swap and the repair."""
 _RARE = ("seal: ", "append: before put data", "append: after put data")
 _HELPFUL = {
     "loads": {"put: slow": 0.2},
@@ -191,7 +213,11 @@ class Faults:
 
     def __post_init__(self) -> None:
         r = self.random
-        self.rates = {kind: 10 ** r.uniform(-2.3, -0.7) for kind in sorted(KINDS) if r.random() < 0.4}
+        self.rates = {
+            kind: 10 ** r.uniform(-2.3, -0.7)
+            for kind in sorted(KINDS.keys() - REBUILD_FAULTS.keys())
+            if r.random() < 0.4
+        }
         for kind in sorted(CONTENT_FAULTS):
             if r.random() < 0.6:
                 self.rates[kind] = r.uniform(0.05, 0.5)
@@ -219,6 +245,17 @@ class Faults:
         self.rates = {kind: rate for kind, rate in self.rates.items() if kind in CONTENT_FAULTS or r.random() < 0.5}
         self.rates.update(_HELPFUL[focus])
         self.crash_rate = min(self.crash_rate, 0.0005)
+
+    def rebuilding(self, r: Random) -> None:
+        """For a run with a rebuild: no file goes otherwise, and its process dies where that matters."""
+        self.power_cut = False
+        self.rates = {
+            kind: min(rate, _SELDOM) if kind in SQL_FAULTS or kind == "get: fails" else rate
+            for kind, rate in self.rates.items()
+            if kind not in FILE_FAULTS
+        }
+        self.crash_rate = min(self.crash_rate, 0.0005)
+        self.aimed.update({point: 1 + int(r.expovariate(0.2)) for point in r.sample(REBUILD_POINTS, 2)})
 
     def draw(self, kinds: tuple[str, ...]) -> str | None:
         """One of these kinds, or None; most times None."""

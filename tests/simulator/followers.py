@@ -9,6 +9,7 @@ from ontology_assets.followers.relay import Relay
 from ontology_assets.followers.sink import Sink
 from ontology_assets.projections.search import words_of
 from ontology_assets.projections.sinks import ProjectionSink
+from resources.read_model.generations import Generations
 from resources.read_model.sqlite_search import SEARCH
 from resources.read_model.sqlite_writer import SqliteWriter
 from resources.registry.sql import SqliteRegistry
@@ -35,7 +36,7 @@ def run_follower(workload: "Workload", process: Process) -> None:
     clock = SimClock(world, process)
     log = workload.log(process)
     sink = Delivery(world, _sink(workload, process, log))
-    registry = _registry(workload, process, clock)
+    registry = registry_of(workload, process, clock)
     if r.random() < 0.5:
         target = workload.checks.truth.position
         done = catch_up(
@@ -63,7 +64,7 @@ def run_follower(workload: "Workload", process: Process) -> None:
     )
 
 
-def _registry(workload: "Workload", process: Process, clock: SimClock) -> SqliteRegistry:
+def registry_of(workload: "Workload", process: Process, clock: SimClock) -> SqliteRegistry:
     registry = SqliteRegistry(
         workload.world.folder / "registry.sqlite",
         now=clock.now,
@@ -83,5 +84,7 @@ def _sink(workload: "Workload", process: Process, log: EventLog) -> Sink:
     if process.role == "relay":
         topic = SqliteTopic(folder / "topic.sqlite", now=clock.now, factory=workload.connections)
         return Relay(topic, DOMAIN)
-    writer = SqliteWriter(folder / "search.sqlite", LAYOUT, SEARCH, now=clock.now, factory=workload.connections)
+    alias = folder / "search.sqlite"
+    make = Generations(alias).ensure
+    writer = SqliteWriter(alias, LAYOUT, SEARCH, now=clock.now, factory=workload.connections, make_path=make)
     return ProjectionSink("search", writer, LAYOUT, words_of, log)

@@ -1,22 +1,10 @@
-"""The planted bugs. A simulator that finds no planted bug proves nothing.
-
-Those about swap and repair wait until these are simulated (`WAITING`).
-"""
+"""The planted bugs. A simulator that finds no planted bug proves nothing."""
 
 from tests.simulator.mutants_followers import OF_FOLLOWERS
 from tests.simulator.mutants_log import OF_THE_LOG
+from tests.simulator.mutants_rebuild import OF_THE_REBUILD
 
-MUTANTS = (*OF_THE_LOG, *OF_FOLLOWERS)
-
-WAITING = {
-    "caught up but an event missing, at a swap": "issue 6: the swap is not simulated yet",
-    "promoted before the swap": "issue 6: the swap is not simulated yet",
-    "swap while green is behind blue": "issue 6: the swap is not simulated yet",
-    "repair refused by the guard and reported done": "issue 6: the repair is not simulated yet",
-    "zero rows restored and success reported, by a bucket": "issue 6: filling buckets is not simulated yet",
-}
-"""Asked for, and not to be planted before what they spoil runs in the simulator. Until then a rebuild is a file that
-goes, and the followers' own code that fills another one; what is planted into that code is planted into the rebuild."""
+MUTANTS = (*OF_THE_LOG, *OF_FOLLOWERS, *OF_THE_REBUILD)
 
 ASKED_FOR = (
     "an acknowledged event that no index knows",
@@ -44,4 +32,4 @@ ASKED_FOR = (
     "control: fence off",
     "control: the store ignores the condition (compare-and-set off)",
 )
-"""In the words of issue 5: each is the name of one planted here, or of one that waits."""
+"""In the words of issue 5; each is the name of one that is planted, or a part of it."""

@@ -101,7 +101,7 @@ except __import__("sqlite3").Error:
         "stale = old_live[:0]",
     ),
     Mutant(
-        "zero rows restored and success reported",
+        "a batch is counted, and none of its rows applied",
         _SINK + "apply",
         "history=history_of(batch))",
         "history=history_of(batch), live=[], gone=[])",

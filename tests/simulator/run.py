@@ -1,5 +1,6 @@
 """One run: a seed, faults, calm, and all checks. The same seed gives the same trace."""
 
+import secrets
 import shutil
 import tempfile
 import uuid
@@ -67,7 +68,8 @@ def run_seed(seed: int, store: type[SimStore] = SimStore) -> Run:
             try:
                 workload = Workload(world, checks, store)
                 plan(world, workload)
-                world.run(lambda: world.steps >= STEPS_WITH_FAULTS)
+                steps = STEPS_WITH_FAULTS * (2 if workload.rebuilds else 1)
+                world.run(lambda: world.steps >= steps)
                 calm_steps = _calm(world, checks, workload)
                 world.end()
                 coda(world, checks, workload)
@@ -105,13 +107,7 @@ def _calm(world: World, checks: Checks, workload: Workload) -> int:
     started = world.steps
 
     def done() -> bool:
-        return world.steps - started > CALM_STEPS or (
-            not workload.unsettled
-            and all(
-                name in checks.sinks and checks.sinks[name].position == checks.truth.position
-                for name in ("topic", "search")
-            )
-        )
+        return world.steps - started > CALM_STEPS or (not workload.unsettled and checks.at_end())
 
     world.run(done)
     steps = world.steps - started
@@ -126,17 +122,20 @@ def _calm(world: World, checks: Checks, workload: Workload) -> int:
 
 @contextmanager
 def _seeded_ids(seed: int) -> Iterator[None]:
-    """`uuid4` from the seed: ids are in the records' bytes, and so in their chain."""
-    random, real = Random(~seed), uuid.uuid4
+    """`uuid4` and names of files from the seed: ids are in the records' bytes, and so in their chain."""
+    random, tokens, real = Random(~seed), Random(f"tokens {seed}"), (uuid.uuid4, secrets.token_hex)
 
     def uuid4() -> uuid.UUID:
         return uuid.UUID(int=random.getrandbits(128), version=4)
 
-    uuid.uuid4 = uuid4
+    def token_hex(nbytes: int | None = None) -> str:
+        return tokens.randbytes(nbytes or 32).hex()
+
+    uuid.uuid4, secrets.token_hex = uuid4, token_hex
     try:
         yield
     finally:
-        uuid.uuid4 = real
+        uuid.uuid4, secrets.token_hex = real
 
 
 def _memory() -> str | None:

@@ -36,8 +36,8 @@ class SimConnection(sqlite3.Connection):
     def __init__(self, database: Any, timeout: float = 0.0, **more: Any) -> None:
         super().__init__(database, timeout=0.0, **{**more, "check_same_thread": False})
         del timeout  # waiting is done in virtual time
-        self.path = Path(str(database))
-        self.file = self.path.stem.partition("-")[0]
+        self.path = Path(str(database)).resolve()  # of an alias, what it leads to
+        self.file = self.path.stem.partition("-")[0].partition(".")[0]
         self.writing = False
         self.generation = self.world.generations[self.path.name]
         actor = self.world.actor

@@ -2,6 +2,7 @@
 supervisor starts again when it ends, as the keeper does."""
 
 from dataclasses import dataclass, field
+from random import Random
 
 from ontology_assets.events.archiving import archive
 from ontology_assets.events.heads import Heads
@@ -17,12 +18,14 @@ from tests.simulator.faults import EXPECTED
 from tests.simulator.followers import run_follower
 from tests.simulator.lake import Sealed, SimLake
 from tests.simulator.machine import Process
+from tests.simulator.rebuilds import run_rebuilder
 from tests.simulator.sql import connections_of
 from tests.simulator.store import SimStore
 from tests.simulator.truth import Violation
 from tests.simulator.wishes import about, wishes
 from tests.simulator.world import World
 
+REBUILDS = 0.15
 PATIENCES_S = (0.0, 0.5, 2.0)
 
 
@@ -52,6 +55,11 @@ class Workload:
         self.world.on_end = self.ended
         for k in range(clients):
             self.begin("append", f"client-{k}", r.uniform(0, 2.0 / self.haste))
+        rare = Random(f"rebuild {self.world.seed}")  # a stream of its own: other runs stay as they are
+        self.rebuilds = not self.focus and rare.random() < REBUILDS
+        if self.rebuilds:
+            self.world.faults.rebuilding(rare)
+            self.begin("fill", "fill", rare.uniform(0.0, 0.3))
         late = 2.0 if self.focus else 0.0  # what the run is about comes first
         for sink in ("relay", "search"):
             self.begin(sink, f"{sink}-a", late + r.uniform(0, 1.0))
@@ -73,6 +81,7 @@ class Workload:
                 "append": lambda process: Client(self, process).run(),
                 "relay": lambda process: run_follower(self, process),
                 "search": lambda process: run_follower(self, process),
+                "fill": lambda process: run_rebuilder(self, process),
                 "read": self.reader,
                 "seal": self.sealer,
             }[role]
