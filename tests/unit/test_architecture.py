@@ -33,6 +33,7 @@ UNTYPED = {
     "transforms/expression_parts.py": "a node of sqlglot's untyped tree",
     "transforms/gx_import.py": "a module that is imported late",
     "ontology_assets/canonical.py": "any JSON value",
+    "ontology_assets/events/heads_file.py": "what sqlite3 takes for parameters",
     "ontology_assets/model/loading.py": "YAML before it is validated",
     "ontology_assets/model/reference.py": "annotations of fields",
     "ontology_assets/model/references.py": "YAML before it is validated",

@@ -40,7 +40,7 @@ def dump(path: Path) -> list[list[Any]]:
     with sqlite3.connect(path) as connection:
         return [
             connection.execute(f"SELECT * FROM {table} ORDER BY 1, 2, 3").fetchall()
-            for table in ("t1", "t2", "t3", "gone", "parked", "digest")
+            for table in ("t1", "t2", "t3", "tombstones", "parked", "digest")
         ]
 
 
