@@ -9,6 +9,7 @@ import pytest
 
 from gateway.home_format import write_format
 from resources.home import FORMAT, Home
+from tests.bakery import workshop
 from tests.conftest import Spice
 from tests.embedded.conftest import Bakery
 from tests.writable import Writable, writable
@@ -19,11 +20,10 @@ def shop(bakery_run: Bakery, tmp_path_factory: pytest.TempPathFactory) -> Spice:
     """The bakery's project with the definitions that allow edits, and its home."""
     folder = tmp_path_factory.mktemp("cli")
     own: Writable = writable(bakery_run, folder)
-    project = folder / "project"
-    shutil.copytree(bakery_run.shop.project, project)
-    shutil.copy(own.folder / "domain.yaml", project / "orchestration" / "defs" / "bakery" / "domain.yaml")
+    shop = workshop(folder / "project", rules=False)
+    shutil.copy(own.folder / "domain.yaml", shop.folder / "domain.yaml")
     write_format(Home(own.home), FORMAT)
-    return Spice(own.home, project)
+    return Spice(own.home, shop.project)
 
 
 def create(command_id: str, city: str, **more: Any) -> dict[str, Any]:
