@@ -12,7 +12,7 @@ from tests.embedded.conftest import Bakery
 from tests.served import served
 from tests.writable import writable
 
-EXAMPLES = 15
+EXAMPLES = 10
 WRITTEN = 20
 SCHEMATHESIS = Path(sys.executable).with_name("schemathesis")
 
