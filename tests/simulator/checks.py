@@ -24,6 +24,8 @@ class Checks:
         self.acked: dict[int, tuple[Command, str]] = {}
         self.sinks: dict[str, SinkSeen] = {}
         self.asked = Asked(world.folder / "search.sqlite", self.sinks)
+        self.forgotten = 0
+        """How often a sink's file was deleted or went back."""
         self.read_up_to: dict[str, int] = {}
         self.files: dict[str, bytes] = {}
         """Data files, also after they were archived."""
@@ -267,3 +269,12 @@ class Checks:
     def forget(self, name: str) -> None:
         """The sink's file was deleted or went back in a power cut."""
         self.sinks[name] = SinkSeen()
+        self.forgotten += 1
+
+    def caught_up(self, role: str, told: int, target: int) -> None:
+        """N1: somebody waited for a sink and was told that it is at `told` now."""
+        seen = self.asked.current if role == "search" else self.sinks.get("topic", SinkSeen())
+        if min(told, seen.position) < target:
+            raise Violation(
+                "N1 done is done", f"{role} was told to be at {told}, is at {seen.position}; {target} was waited for"
+            )

@@ -20,8 +20,8 @@ OF_FOLLOWERS = (
     Mutant(
         "caught up but an event missing: what is waited for is not applied",
         "ontology_assets.followers.follow:catch_up",
-        "while position < target:",
-        "while position < target and not work.epochs:",
+        "before, position = position, work.position()",
+        "before, position = position, target",
     ),
     # The relay
     Mutant(
