@@ -3,7 +3,6 @@
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache, cached_property
 
@@ -67,7 +66,7 @@ def prepare(draft: Draft, domain: str) -> Batch:
                 "state_hash is not the hash of the state in its data",
             )
     inline = inline_batch(draft.inline)
-    ids = pa.concat_arrays([*bulk["event_id"].chunks, inline["event_id"]])
+    ids = pa.concat_arrays([*bulk["event_id"].chunks, inline["event_id"]]) if bulk.num_rows else inline["event_id"]
     if len(ids) > 1 and pc.count_distinct(ids).as_py() != len(ids):
         counts = ids.value_counts()
         twice = counts.filter(pc.greater(counts.field("counts"), 1))[0]["values"]
@@ -124,29 +123,26 @@ def check_expected(draft: Draft, heads: Heads, domain: str) -> None:
 def check_sequences(batch: Batch, heads: Heads, domain: str) -> None:
     """Every aggregate's sequence goes on from its head, without gap or repeat. Raises DraftRefused."""
     for kind, rows in batch.touched.items():
-        ids, sequences = rows["aggregate_id"], rows["sequence_number"]
-        known = heads.sequences(kind, ids)
-        last = pc.fill_null(known["sequence"].take(pc.index_in(ids, value_set=known["id"].combine_chunks())), _UNSEEN)
-        if batch.bulk.num_rows and _all_new(ids, pc.subtract(sequences, last)):
-            continue
-        _check_one_by_one(kind, zip(*(c.to_pylist() for c in (ids, last, sequences)), strict=True), domain)
+        known = heads.sequences(kind, rows["aggregate_id"])
+        if not (batch.bulk.num_rows and _each_is_next(rows, known)):
+            _check_one_by_one(kind, rows, dict(zip(*(column.to_pylist() for column in known), strict=True)), domain)
 
 
-def _all_new(ids: pa.ChunkedArray, ahead: pa.ChunkedArray) -> bool:
-    """Is each the next event of its aggregate, and the only one of it?"""
+def _each_is_next(rows: pa.Table, known: pa.Table) -> bool:
+    """Is each row the next event of its aggregate, and the only one of it? Looks at columns, not at rows."""
+    ids = rows["aggregate_id"]
+    last = known["sequence"].take(pc.index_in(ids, value_set=known["id"].combine_chunks()))
+    ahead = pc.subtract(rows["sequence_number"], pc.fill_null(last, _UNSEEN))
     return bool(pc.all(pc.equal(ahead, 1)).as_py()) and pc.count_distinct(ids).as_py() == len(ids)
 
 
-def _check_one_by_one(kind: str, rows: Iterable[tuple[str, int, int]], domain: str) -> None:
-    """(id, sequence in the heads, sequence given): several events of one aggregate follow each other."""
-    given: dict[str, int] = {}
-    for key, head, sequence in rows:
-        before = given.get(key, head)
-        if sequence != before + 1:
-            raise DraftRefused(
-                domain, f"{kind} {key} is at sequence {before}, so the next is {before + 1}, not {sequence}"
-            )
-        given[key] = sequence
+def _check_one_by_one(kind: str, rows: pa.Table, last: dict[str, int], domain: str) -> None:
+    """Several events of one aggregate follow each other."""
+    for key, sequence in zip(rows["aggregate_id"].to_pylist(), rows["sequence_number"].to_pylist(), strict=True):
+        head = last.get(key, _UNSEEN)
+        if sequence != head + 1:
+            raise DraftRefused(domain, f"{kind} {key} is at sequence {head}, so the next is {head + 1}, not {sequence}")
+        last[key] = sequence
 
 
 def _joined_hash(ids: pa.Array) -> str:

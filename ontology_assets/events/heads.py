@@ -77,7 +77,7 @@ class Heads(HeadsFollowing):
             f"SELECT {_COLUMNS} FROM {_GIVEN} LEFT JOIN owners o USING (owner_id)",  # noqa: S608
             (self._type(aggregate_type), _json(ids)),
         )
-        return _newer(found, self._behind(aggregate_type, _flat(ids)))
+        return self._newer(found, aggregate_type, ids)
 
     def owned(self, aggregate_type: str, owners: list[str]) -> pa.Table:
         """LOOKUP_SCHEMA of the live aggregates of these owners."""
@@ -113,7 +113,7 @@ class Heads(HeadsFollowing):
             (self._type(aggregate_type), _json(ids)),
         ).fetchall()
         known = pa.table([list(column) for column in zip(*found, strict=True)] or [[], []], schema=_SEQUENCES)
-        return _newer(known, self._behind(aggregate_type, _flat(ids)).select(_SEQUENCES.names))
+        return self._newer(known, aggregate_type, ids)
 
     def asset_versions(self, asset: str) -> dict[str, AssetVersion]:
         """By partition ("" when unpartitioned): the latest envelope of the asset."""
@@ -205,12 +205,14 @@ class Heads(HeadsFollowing):
             count, total = self._db.execute("SELECT count(*), coalesce(sum(sequence), 0) FROM aggregates").fetchone()
         return int(count), int(total)
 
-    def _behind(self, aggregate_type: str, ids: pa.Array) -> pa.Table:
-        """LOOKUP_SCHEMA of those of these aggregates that have rows behind: what these say is newer."""
+    def _newer(self, known: pa.Table, aggregate_type: str, ids: pa.Array | pa.ChunkedArray) -> pa.Table:
+        """`known` is what the tables say of these aggregates; where rows are behind, these are newer."""
+        if self._backlog.oldest(self._db) is None:
+            return known
         last: dict[str, dict[str, Any]] = {}
-        for _, rows in self._backlog.of(self._db, aggregate_type, ids):
+        for _, rows in self._backlog.of(self._db, aggregate_type, _flat(ids)):
             last |= {row["aggregate_id"]: row for row in rows.to_pylist()}
-        found = [
+        behind = [
             {
                 "id": key,
                 "sequence": row["sequence_number"],
@@ -221,7 +223,9 @@ class Heads(HeadsFollowing):
             }
             for key, row in last.items()
         ]
-        return pa.Table.from_pylist(found, schema=LOOKUP_SCHEMA)
+        older = pc.is_in(known["id"], value_set=pa.array(list(last), pa.string()))
+        newer = pa.Table.from_pylist(behind, schema=LOOKUP_SCHEMA).select(known.column_names)
+        return pa.concat_tables([known.filter(pc.invert(older)), newer])
 
     def _type(self, name: str) -> int:
         row = self._db.execute("SELECT type_id FROM types WHERE name = ?", (name,)).fetchone()
@@ -239,14 +243,6 @@ class Heads(HeadsFollowing):
     def _read_everything(self) -> None:
         if self._reads is not None:
             self._reads.everything = True
-
-
-def _newer(known: pa.Table, behind: pa.Table) -> pa.Table:
-    """`known`, but for the ids of which `behind` says something newer."""
-    if not behind.num_rows:
-        return known
-    older = pc.is_in(known["id"], value_set=behind["id"].combine_chunks())
-    return pa.concat_tables([known.filter(pc.invert(older)), behind])
 
 
 def _flat(ids: pa.Array | pa.ChunkedArray) -> pa.Array:

@@ -63,6 +63,13 @@ def data_file(root: Path) -> Path:
     return data_files(root)[0]
 
 
+def other_data_file(root: Path) -> Path:
+    """A sound data file of another log."""
+    log, heads = open_log(root / "other")
+    append(log, heads, bulk(fleet(20_000)))
+    return data_file(root / "other")
+
+
 DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     "empty": (lambda r: record_path(r, DAMAGED).write_bytes(b""), "empty"),
     "torn": (lambda r: record_path(r, DAMAGED).write_bytes(record_path(r, DAMAGED).read_bytes()[:-40]), "torn"),
@@ -76,6 +83,7 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     "data file missing": (lambda r: data_file(r).unlink(), "is missing"),
     "data file torn": (lambda r: data_file(r).write_bytes(data_file(r).read_bytes()[:-100]), "altered or torn"),
     "data file empty": (lambda r: data_file(r).write_bytes(b""), "altered or torn"),
+    "foreign data file": (lambda r: shutil.copy(other_data_file(r), data_file(r)), "altered or torn"),
     "flipped bit in the data file": (lambda r: flip(data_file(r), 5_000), "altered or torn"),
 }
 
@@ -136,10 +144,13 @@ def test_a_record_that_follows_another_history_is_unchained(whole: Path, tmp_pat
         append(log, heads, inline(event(key, 1)))
         append(log, heads, inline(event(key, 2)))
     shutil.copy(record_path(theirs, 8), record_path(ours, 8))
-    log, _ = open_log(ours)
-    with pytest.raises(LogDamaged, match="unchained") as caught:
+    log, heads = open_log(ours)
+    with pytest.raises(LogDamaged, match="unchained") as reading:
         everything(log)
-    assert caught.value.n == 8
+    with pytest.raises(LogDamaged, match="unchained") as writing:
+        log.append(heads, next_of("x", 3))
+    assert reading.value.n == writing.value.n == 8
+    assert not record_path(ours, 9).exists()
 
 
 def test_verify_finds_records_behind_a_hole(whole: Path, tmp_path: Path) -> None:
