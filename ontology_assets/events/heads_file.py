@@ -11,6 +11,8 @@ from ontology_assets.events.heads_schema import FORMAT, SCHEMA
 
 _WAIT_S = 120.0
 _LOOK_S = 0.001
+CACHE_KIB = 8_192
+"""Enough for commands, and what a process that commits for a day grows by at most."""
 _BEGIN = "BEGIN IMMEDIATE"
 _BEGIN_OR_NOT = "BEGIN IMMEDIATE TRANSACTION"
 """The same to SQLite; a `Patient` gives up at once."""
@@ -66,7 +68,7 @@ class HeadsFile:
             db.execute("PRAGMA journal_mode = WAL")
             # A cache may lose its last transactions in a power cut; it must not be torn, and in WAL mode it is not.
             db.execute("PRAGMA synchronous = NORMAL")
-            db.execute("PRAGMA cache_size = -65536")
+            db.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
             db.execute("PRAGMA wal_autocheckpoint = 8000")
             db.execute("PRAGMA journal_size_limit = 16777216")  # else one large fold leaves its log on the disk
             db.execute(_BEGIN)

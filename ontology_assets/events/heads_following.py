@@ -15,7 +15,7 @@ from ontology_assets.events.chain import NOT_BEGUN, LogEnd
 from ontology_assets.events.envelope import micros, moment
 from ontology_assets.events.errors import LogDamaged
 from ontology_assets.events.heads_backlog import MOST_BEHIND, Backlog, FoldedLog
-from ontology_assets.events.heads_file import HeadsFile, Patient
+from ontology_assets.events.heads_file import CACHE_KIB, HeadsFile, Patient
 from ontology_assets.events.heads_fold import Fold
 from ontology_assets.events.heads_schema import FOLDED_COLUMNS, TABLES
 from ontology_assets.events.overlap import Reads
@@ -23,6 +23,9 @@ from ontology_assets.events.record import Record
 
 STEP_ROWS = 8_192
 """Rows folded in one transaction, and how many a record has before it is folded in slices. Others wait 60 ms for it."""
+
+FOLDING_CACHE_KIB = 65_536
+"""While many rows are folded: with the usual cache each slice reads the tree's pages again."""
 
 
 class HeadsFollowing(HeadsFile):
@@ -183,8 +186,14 @@ class HeadsFollowing(HeadsFile):
 
     def _fold_backlog(self, but: int = 0) -> None:
         """Fold until at most so many rows are behind; other processes may do the same at once."""
-        while (oldest := self._backlog.oldest(self._db)) is not None and self._backlog.rows(self._db) > but:
-            self._fold_rest_of(*oldest)
+        if self._backlog.oldest(self._db) is None:
+            return
+        self._db.execute(f"PRAGMA cache_size = -{FOLDING_CACHE_KIB}")
+        try:
+            while (oldest := self._backlog.oldest(self._db)) is not None and self._backlog.rows(self._db) > but:
+                self._fold_rest_of(*oldest)
+        finally:
+            self._db.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
 
     def _fold_rest_of(self, n: int, done: int, *, slices: int | None = None) -> bool:
         """Fold the slices of one record after the first `done` rows; False if another process was faster.
