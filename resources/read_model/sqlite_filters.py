@@ -96,14 +96,14 @@ def segments(no: int, selection: Selection, *, walk: bool = True) -> list[tuple[
     if not sort:
         born = f"f{no}.rowid" if selection.words else "rid"
         return [(Sql(f"{born} > ?", (after.born,)) if after else Sql("1"), born)]
-    # `+` hides the column from the planner.
-    lead, rest = f"{'' if walk else '+'}{column(sort[0].field)}", sort[1:]
+    hidden = "" if walk else "+"  # from the planner, which would walk along any index that gives the order
+    lead, rest = f"{hidden}{column(sort[0].field)}", sort[1:]
     descends = sort[-1].descending
     # In its own segment the first field is never null and needs no NULLS LAST, which would cost the index.
     tail = ", ".join(
         [
-            *(f"{column(o.field)} {'DESC' if o.descending else 'ASC'} NULLS LAST" for o in rest),
-            f"rid {'DESC' if descends else 'ASC'}",
+            *(f"{hidden}{column(o.field)} {'DESC' if o.descending else 'ASC'} NULLS LAST" for o in rest),
+            f"{hidden}rid {'DESC' if descends else 'ASC'}",
         ]
     )
     with_value = f"{lead} {'DESC' if sort[0].descending else 'ASC'}, {tail}"
