@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from resources.home import PROJECT_ROOT
-from tests.bakery import Bakery
+from tests.embedded.conftest import Bakery
 from tests.served import free_port, wait
 
 
