@@ -84,6 +84,13 @@ class SqliteFile:
             self._connection.close()
             self._connection = None
 
+    def remove(self) -> None:
+        """Close and delete it, with what SQLite keeps beside it."""
+        self.close()
+        file = self.path.resolve()
+        for suffix in ("", "-wal", "-shm"):
+            file.with_name(file.name + suffix).unlink(missing_ok=True)
+
     def _open(self) -> sqlite3.Connection:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._make_path()
@@ -101,7 +108,7 @@ class SqliteFile:
             self._inode = self._inode_at_path()
         except sqlite3.DatabaseError as fault:
             connection.close()
-            if fault.sqlite_errorcode in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
+            if is_damage(fault):
                 raise FileDamaged(self.path, fault) from fault
             raise
         except BaseException:
@@ -128,3 +135,8 @@ def switch_to_wal(connection: sqlite3.Connection) -> None:
             time.sleep(0.01)
         else:
             return
+
+
+def is_damage(fault: sqlite3.DatabaseError) -> bool:
+    """The low byte is the kind: an index, a virtual table or a header may be what is broken."""
+    return fault.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)

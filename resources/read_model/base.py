@@ -6,7 +6,7 @@ means, and what a query document means, is decided above (`ontology_assets.proje
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -72,6 +72,14 @@ class BucketDigest:
 
     documents: int
     lanes: tuple[int, int, int, int]
+
+
+@dataclass(frozen=True)
+class Replaced:
+    """The objects (type, id) that were not as they should be at `position`, and now are."""
+
+    position: int
+    objects: list[tuple[str, str]]
 
 
 @dataclass(frozen=True)
@@ -162,6 +170,24 @@ class ReadModelWriter(ABC):
 
         One transaction, in which nobody else writes: no epoch is asked for, and a follower goes on after it. `content`
         is made of whole histories: every object's first event is in it.
+        """
+
+    @abstractmethod
+    def different(self, objects: Mapping[str, Sequence[str]], content: Changes) -> list[tuple[str, str]]:
+        """Those of `objects` (ids by type) that are not stored as `content` says, in whatever: values, links, words,
+        sequence, position, tombstone, parked or not. `content` is made of their whole histories.
+        """
+
+    @abstractmethod
+    def replace_objects(
+        self, objects: Mapping[str, Sequence[str]], content: Callable[[int], Changes], *, intact: bool
+    ) -> Replaced:
+        """Bring `objects` to what `content` says of the position that the domain stands at; those equal stay untouched.
+
+        One transaction, in which nobody else writes: no epoch is asked for, and a follower goes on after it. Digest and
+        parked move along. `content` is made of their whole histories; one that is not in it has nothing stored
+        afterwards. `intact`: what is stored of them is what was once written, so the difference is all that moves;
+        otherwise rows may be damaged, and the digest and the words of what is touched are taken from the rows anew.
         """
 
     @abstractmethod

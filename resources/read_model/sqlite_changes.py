@@ -41,7 +41,7 @@ class ChangeWriter:
         if not all(part.fresh):
             keep = self._clear_old(part, no, born)
             if len(keep) < len(part.ids):
-                part, born = _pick(part, keep), [born[k] for k in keep]
+                part, born = pick(part, keep), [born[k] for k in keep]
         self.sums.add(part.buckets, part.hashes)
         columns = [born, part.ids, part.sequences, part.positions, part.buckets, part.hashes]
         if words:
@@ -61,7 +61,7 @@ class ChangeWriter:
         if not all(part.fresh):
             keep = self._clear_old(part, no, born)
             if len(keep) < len(part.ids):
-                part, born = _pick(part, keep), [born[k] for k in keep]
+                part, born = pick(part, keep), [born[k] for k in keep]
         self.sums.add(part.buckets, part.hashes)
         self.connection.executemany(
             f"{self.verb} INTO tombstones (no, id, born, sequence, position, bucket, hash) "
@@ -126,7 +126,8 @@ class ChangeWriter:
         )
 
 
-def _pick(part: TypeChanges, keep: list[int]) -> TypeChanges:
+def pick(part: TypeChanges, keep: list[int]) -> TypeChanges:
+    """The changes of these objects only."""
     picked = {name: [getattr(part, name)[k] for k in keep] for name in _PER_OBJECT}
     return TypeChanges(
         part.type,

@@ -1,6 +1,7 @@
-"""Reading stored rows back: the SELECT of a type and the way from a tuple to a Row."""
+"""Reading stored rows back: the SELECT of a type and the way from a tuple to a Row; all of a bucket."""
 
-from collections.abc import Callable
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from resources.read_model.query import Row, TypeLayout
@@ -17,3 +18,24 @@ def row_reader(no: int, layout: TypeLayout, source: str | None = None) -> tuple[
         return Row(layout, found[0], found[1], found[2], found[3], found[4:end], found[end:])
 
     return f"SELECT {names} FROM {source or f't{no}'}", to_row  # noqa: S608  names come from the layout
+
+
+def read_documents(
+    connection: sqlite3.Connection, no: int, layout: TypeLayout, bucket: int | None
+) -> Iterator[tuple[int, Row]]:
+    """Every live row of a type with the bucket it is counted to; of one bucket, or of all."""
+    sql, to_row = row_reader(no, layout)
+    text = f"SELECT bucket, {sql.removeprefix('SELECT ')} WHERE ?1 IS NULL OR bucket = ?1 ORDER BY rid"
+    for found in connection.execute(text, (bucket,)):
+        yield found[0], to_row(found[1:])
+
+
+def read_tombstones(
+    connection: sqlite3.Connection, numbers: Mapping[str, int], bucket: int | None
+) -> Iterator[tuple[int, str, str, int]]:
+    """(bucket, type, id, position) of the deleted objects of these types."""
+    names = {no: name for name, no in numbers.items()}
+    text = "SELECT bucket, no, id, position FROM tombstones WHERE ?1 IS NULL OR bucket = ?1 ORDER BY no, id"
+    for of_bucket, no, key, position in connection.execute(text, (bucket,)):
+        if no in names:
+            yield of_bucket, names[no], key, position

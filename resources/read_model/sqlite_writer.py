@@ -7,14 +7,22 @@ position 0; the follower notices by the position.
 import logging
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from resources.clock import Now, utc_now
 from resources.fencing import Fenced
-from resources.read_model.base import BucketDigest, Changes, NothingYet, ParkedObject, ReadModelWriter, StoredState
+from resources.read_model.base import (
+    BucketDigest,
+    Changes,
+    NothingYet,
+    ParkedObject,
+    ReadModelWriter,
+    Replaced,
+    StoredState,
+)
 from resources.read_model.connection import MAPPED_BYTES
 from resources.read_model.digest_sums import DigestSums
 from resources.read_model.query import DomainLayout, Row, TypeLayout
@@ -34,8 +42,9 @@ from resources.read_model.sqlite_layout import (
     read_state,
     settle_type,
 )
-from resources.read_model.sqlite_rows import row_reader
-from resources.sqlite_file import FileDamaged, SqliteFile
+from resources.read_model.sqlite_objects import different, replace_objects
+from resources.read_model.sqlite_rows import read_documents, read_tombstones
+from resources.sqlite_file import FileDamaged, SqliteFile, is_damage
 
 logger = logging.getLogger(__name__)
 CACHE_KIB = 64_000
@@ -157,20 +166,12 @@ class SqliteWriter(ReadModelWriter):
 
     def documents(self, type_name: str, bucket: int | None = None) -> Iterator[tuple[int, Row]]:
         connection = self._connection()
-        no = self._tables(connection).numbers.get(type_name)
-        if no is not None:
-            sql, to_row = row_reader(no, self._type(type_name))
-            text = f"SELECT bucket, {sql.removeprefix('SELECT ')} WHERE ?1 IS NULL OR bucket = ?1 ORDER BY rid"
-            for found in connection.execute(text, (bucket,)):
-                yield found[0], to_row(found[1:])
+        if (no := self._tables(connection).numbers.get(type_name)) is not None:
+            yield from read_documents(connection, no, self._type(type_name), bucket)
 
     def tombstones(self, bucket: int | None = None) -> Iterator[tuple[int, str, str, int]]:
         connection = self._connection()
-        names = {no: name for name, no in self._tables(connection).numbers.items()}
-        text = "SELECT bucket, no, id, position FROM tombstones WHERE ?1 IS NULL OR bucket = ?1 ORDER BY no, id"
-        for of_bucket, no, key, position in connection.execute(text, (bucket,)):
-            if no in names:
-                yield of_bucket, names[no], key, position
+        yield from read_tombstones(connection, self._tables(connection).numbers, bucket)
 
     def begin_at(self, position: int, history: str | None) -> None:
         with self._file.writing() as connection:
@@ -179,13 +180,27 @@ class SqliteWriter(ReadModelWriter):
                 create_domain(connection, self._layout, self._options, position, history)
 
     def replace_bucket(self, bucket: int, content: Callable[[int], Iterable[Changes]]) -> int:
+        with self._as_it_stands() as (position, change):
+            replace_bucket(change, self._layout, bucket, content(position))
+        return position
+
+    def different(self, objects: Mapping[str, Sequence[str]], content: Changes) -> list[tuple[str, str]]:
+        return different(self._change(self._connection()), objects, content)
+
+    def replace_objects(
+        self, objects: Mapping[str, Sequence[str]], content: Callable[[int], Changes], *, intact: bool
+    ) -> Replaced:
+        with self._as_it_stands() as (position, change):
+            return Replaced(position, replace_objects(change, self._layout, objects, content(position), intact=intact))
+
+    @contextmanager
+    def _as_it_stands(self) -> Iterator[tuple[int, ChangeWriter]]:
+        """One transaction on the position that the domain has. Raises NothingYet where it is not laid out."""
         with self._sound(), self._file.writing() as connection:
             stored = self._stored(connection)
             if not stored.fits:
                 raise NothingYet(str(self._file.path))
-            position = stored.state.position
-            replace_bucket(self._change(connection), self._layout, bucket, content(position))
-        return position
+            yield stored.state.position, self._change(connection)
 
     def settle(self) -> None:
         with self._sound(), self._read_fast(settle=True), self._file.writing() as connection:
@@ -222,12 +237,9 @@ class SqliteWriter(ReadModelWriter):
             raise Fenced(self._place, mine=epoch, held=self.state().epoch) from fault
 
     def discard(self, reason: str) -> None:
-        """Remove the file: it is a cache, and a damaged one is worth less than none."""
+        """It is a cache, and a damaged one is worth less than none."""
         logger.warning("%s is damaged (%s): removed, it is built again from the log", self._file.path, reason)
-        self._file.close()
-        file = self._file.path.resolve()
-        for suffix in ("", "-wal", "-shm"):
-            file.with_name(file.name + suffix).unlink(missing_ok=True)
+        self._file.remove()
 
     def _change(self, connection: sqlite3.Connection) -> ChangeWriter:
         return ChangeWriter(connection, self._layout.domain, self._options, self._tables(connection), DigestSums())
@@ -286,8 +298,3 @@ def _prepare(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA temp_store=MEMORY")
     create_base(connection)
     keep_history(connection)
-
-
-def is_damage(fault: sqlite3.DatabaseError) -> bool:
-    """The low byte is the kind: an index, a virtual table or a header may be what is broken."""
-    return fault.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)

@@ -10,11 +10,12 @@ from ontology_assets.queries.graph import run_graph
 from ontology_assets.queries.graph_document import read_graph
 from resources.read_model.base import GraphModel
 from tests.contracts.library import AUTHORS, BOOKS, LIBRARY, Writer, as_batch, folded_digest
+from tests.contracts.replaced_objects import ReplacedObjectsContract
 
 CATALOGUE = Catalogue([LIBRARY])
 
 
-class GraphModelContract:
+class GraphModelContract(ReplacedObjectsContract):
     """Fixtures to provide: `sink` (an empty, unclaimed sink of LIBRARY) and `model` (readers of the same store)."""
 
     @pytest.fixture

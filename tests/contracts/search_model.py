@@ -13,11 +13,12 @@ from resources.fencing import Fenced
 from resources.read_model.base import NotReady, SearchModel
 from resources.read_model.query import Selection
 from tests.contracts.library import AUTHORS, BOOKS, LIBRARY, Writer, as_batch, folded_digest
+from tests.contracts.replaced_objects import ReplacedObjectsContract
 
 CATALOGUE = Catalogue([LIBRARY])
 
 
-class SearchModelContract:
+class SearchModelContract(ReplacedObjectsContract):
     """Fixtures to provide: `sink` (an empty, unclaimed sink of LIBRARY) and `model` (readers of the same store)."""
 
     @pytest.fixture
