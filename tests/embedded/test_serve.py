@@ -10,16 +10,15 @@ import psutil
 import pytest
 
 from resources.home import PROJECT_ROOT
-from tests.embedded.conftest import Bakery
 from tests.served import free_port, wait
 
 
 @pytest.mark.parametrize(
     ("ending", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 0), (signal.SIGKILL, -signal.SIGKILL)]
 )
-def test_it_ends_as_a_whole(bakery_run: Bakery, tmp_path: Path, ending: signal.Signals, status: int) -> None:
+def test_it_ends_as_a_whole(tmp_path: Path, ending: signal.Signals, status: int) -> None:
     port = free_port()
-    command = [sys.executable, "-m", "gateway.cli.main", "serve", "--home", str(bakery_run.home), "--port", str(port)]
+    command = [sys.executable, "-m", "gateway.cli.main", "serve", "--home", str(tmp_path / "home"), "--port", str(port)]
     log = tmp_path / "serve.log"
     with log.open("wb") as out:
         server = subprocess.Popen(command, cwd=PROJECT_ROOT, env=dict(os.environ), stdout=out, stderr=out)
