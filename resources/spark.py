@@ -49,12 +49,16 @@ def session() -> "SparkSession":
         return _session
 
 
-def name_spark_home() -> None:
-    """Tell pyspark where it is, before it or whoever looks for it is imported.
+def before_pyspark() -> None:
+    """The environment that pyspark, and whoever looks for it, must find when it is imported.
 
-    The client wheel has no `spark-submit`, and importing `pyspark.sql.connect` without a SPARK_HOME ends the process
-    wherever the main module is not a file: `python -c`, and each run worker that Dagster spawns.
+    Where it is: the client wheel has no `spark-submit`, and importing `pyspark.sql.connect` without a SPARK_HOME ends
+    the process wherever the main module is not a file: `python -c`, and each run worker that Dagster spawns.
+
+    That zones count: pandera and `pyspark.pandas` tell Arrow to drop the offset of each Python datetime in this
+    process where the variable is missing. Empty is Arrow's False.
     """
+    os.environ["PYARROW_IGNORE_TIMEZONE"] = ""
     found = find_spec("pyspark")
     if found is not None and found.origin is not None:
         os.environ.setdefault("SPARK_HOME", str(Path(found.origin).parent))
@@ -62,7 +66,7 @@ def name_spark_home() -> None:
 
 def _create() -> "SparkSession":
     remote = os.environ.get(REMOTE_VARIABLE) or _sail()
-    name_spark_home()
+    before_pyspark()
     from pyspark.sql import SparkSession
 
     created = SparkSession.builder.remote(remote).create()

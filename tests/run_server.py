@@ -23,7 +23,7 @@ from ontology_assets.events.log import EventLog
 from orchestration import launch
 from resources.home import Home
 from resources.lake.writer import LocalWriter
-from resources.spark import name_spark_home
+from resources.spark import before_pyspark
 
 ENGINE = ("pyspark.sql.connect.session", "pyspark.sql.connect.functions", "pandas", "deltalake", "pysail.spark")
 INSTANCE = ("resources.dagster_storage", "resources.dagster_logs", "dagster._daemon.asset_daemon")
@@ -95,7 +95,7 @@ def child(request: dict[str, str]) -> None:
 
 
 def main() -> None:
-    name_spark_home()
+    before_pyspark()
     for module in (*ENGINE, *INSTANCE, *(RULES if "--rules" in sys.argv else ())):
         importlib.import_module(module)
     for line in sys.stdin:

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from resources.errors import SpiceError
 from resources.lake.base import Lake
-from resources.spark import name_spark_home
+from resources.spark import before_pyspark
 from transforms.check_tables import MAX_SAMPLES, ROWS, Reduction, as_pandas, text_values
 from transforms.definitions import ColumnContract, Contract
 from transforms.outcomes import CheckName, CheckOutcome, contract_names
@@ -34,7 +34,7 @@ def evaluate_contract(
     """
     if contract is None:
         return []
-    name_spark_home()  # pandera looks for pyspark
+    before_pyspark()  # pandera looks for pyspark
     names = iter(contract_names(contract))
     reduction = Reduction(table, lake, partitions)
     there = reduction.schema.names

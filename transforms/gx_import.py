@@ -12,7 +12,7 @@ import threading
 from types import ModuleType
 from typing import Any
 
-from resources.spark import name_spark_home
+from resources.spark import before_pyspark
 
 DEFERRED = ("altair", "scipy.stats", "scipy.special")
 _lock = threading.Lock()
@@ -38,7 +38,7 @@ def great_expectations() -> Any:
     with _lock:
         if "great_expectations" not in sys.modules:
             os.environ["GX_ANALYTICS_ENABLED"] = "false"
-            name_spark_home()  # it looks for pyspark
+            before_pyspark()  # it looks for pyspark
             deferred = {name: _Deferred(name) for name in DEFERRED if name not in sys.modules}
             sys.modules.update(deferred)
             try:
