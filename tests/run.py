@@ -28,15 +28,19 @@ OUT_OF_TIME = 124
 
 @dataclass(frozen=True)
 class Group:
-    """Folders under `tests/` that run in one pytest process, and the seconds that they may take on two cores."""
+    """Folders under `tests/` that run together, and the seconds that they may take on two cores.
+
+    `beside`: whether two of its files run at once, each in a process of its own. Not where a test needs the machine.
+    """
 
     name: str
     folders: tuple[str, ...]
     budget: int
+    beside: bool = False
 
 
 GROUPS = (
-    Group("main", ("unit", "contracts", "embedded"), 600),
+    Group("main", ("unit", "contracts", "embedded"), 600, beside=True),
     Group("kills", ("kills",), 720),
     Group("browser", ("browser", "docs"), 360),
 )
@@ -63,6 +67,7 @@ def run_group(group: Group, report: Path, until: float) -> Result:
     started = time.monotonic()
     command = [sys.executable, "-m", "pytest", f"--junitxml={report}", "-o", "junit_family=xunit2"]
     command += ["-o", f"faulthandler_timeout={STACKS_AFTER}"]
+    command += ["--numprocesses", "2", "--dist", "loadfile"] if group.beside else []
     status = ended_in_time([*command, *folders], until) if folders else NO_TESTS
     return read_report(group, report, time.monotonic() - started, 0 if status == NO_TESTS else status)
 
