@@ -33,6 +33,14 @@ WAIT: list[Part] = [
     },
 ]
 
+TRACE: Part = {
+    "name": "traceparent",
+    "in": "header",
+    "description": "W3C trace context: kept with the event and published with it. A broken one is left out.",
+    "schema": {"type": "string"},
+    "example": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+}
+
 
 def command_operations(domains: Sequence[Domain], limits: Limits) -> Part:
     """Paths."""
@@ -61,7 +69,7 @@ def _submit(domains: Sequence[Domain], limits: Limits) -> Part:
         "the same command asked again, of whichever process and however much later, is answered the same and done "
         "once. "
         f'`"status": "unknown"` after {limits.commit_seconds:g} s: it settles by itself, ask again.',
-        "parameters": WAIT,
+        "parameters": [TRACE, *WAIT],
         "requestBody": body("Command", command_examples(domains), limits),
         "responses": dict(sorted(made.items())),
     }
