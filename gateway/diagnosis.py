@@ -98,7 +98,7 @@ def _log(found: Diagnosis, home: Home, domain: Domain) -> None:
                 continue
             advice = ""
             if parked:
-                advice = f"{name}: {parked} aggregates are parked; see `spice projection status`"
+                advice = f"{name}: {parked} objects are set aside; see `spice deadletters list`"
             elif behind and not figures["alive"]:
                 advice = f"{name} is {behind:,} events behind and nobody follows: `spice dev`, or `spice run`"
             state = WARN if advice else OK

@@ -11,6 +11,8 @@ class SpiceError(Exception):
     """
 
     kind = "about:blank"
+    passes = True
+    """Of a status of 503: whether it passes by itself, so that asking again is worth it."""
 
     def __init__(
         self, title: str, detail: str, *, where: str | None = None, allowed: list[str] | None = None, status: int = 400

@@ -17,7 +17,7 @@ from gateway.commanding import Commanding, known_command
 from gateway.domains import domains
 from gateway.readers import open_readers
 from ontology_assets.commands.deciding import CheckedCommand
-from ontology_assets.commands.errors import NotVisible
+from ontology_assets.commands.errors import DoneParked
 from ontology_assets.commands.receipt import Receipt
 from ontology_assets.commands.service import CommandService
 from ontology_assets.commands.visibility import parked
@@ -179,7 +179,7 @@ def _settled(
 
 
 def show(place: Home, known: Sequence[Domain], receipts: Sequence[Receipt]) -> None:
-    """Bring the read models past the commands, or wait for whoever does. Raises NotVisible for one that is parked."""
+    """Bring the read models past the commands, or wait for whoever does. Raises DoneParked for one that is parked."""
     from gateway.main_job import follow_all
 
     for domain in known:
@@ -190,4 +190,4 @@ def show(place: Home, known: Sequence[Domain], receipts: Sequence[Receipt]) -> N
                 models = readers.queries.models()
                 for one in mine:
                     if aside := parked(models, one.domain, one.type, one.id):
-                        raise NotVisible(one.document(), aside)
+                        raise DoneParked(one.document(), aside)

@@ -17,6 +17,7 @@ keep_pandas_out()  # before anything that uses pyarrow: half a second of every c
 from gateway.cli import (  # noqa: E402
     care,
     commands,
+    deadletters,
     definitions,
     demo,
     events,
@@ -44,6 +45,7 @@ app.add_typer(objects.app, name="objects")
 app.add_typer(commands.app, name="commands")
 app.add_typer(events.app, name="events")
 app.add_typer(projection.app, name="projection")
+app.add_typer(deadletters.app, name="deadletters")
 app.add_typer(relay.app, name="relay")
 app.add_typer(topic.app, name="topic")
 app.add_typer(sources.app, name="sources")

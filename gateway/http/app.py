@@ -16,6 +16,7 @@ from starlette.routing import Route
 
 from gateway.http import addresses
 from gateway.http.commands import CommandRoutes
+from gateway.http.dead_letters import DeadLetterRoutes
 from gateway.http.definitions import DefinitionSource
 from gateway.http.docs_page import POLICY, docs_page
 from gateway.http.documents import JSON, is_known
@@ -84,6 +85,7 @@ def create_app(
         "/v1/lineage/{type}": lineage,
         "/v1/lineage/{type}/{property:id}": lineage,
         "/v1/commands/{id:id}": commands.status,
+        "/v1/dead-letters": DeadLetterRoutes(serving).dead_letters,
         "/v1/health": HealthRoutes(serving).health,
         **_about(serving),
     }

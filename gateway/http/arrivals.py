@@ -4,7 +4,7 @@ import asyncio
 from functools import partial
 
 from gateway.http.serving import Asked, Serving
-from ontology_assets.commands.errors import NotVisible
+from ontology_assets.commands.errors import DoneParked, NotVisible
 from ontology_assets.commands.receipt import Receipt
 from ontology_assets.commands.visibility import Models, Standing, behind, parked, standing
 from resources.errors import SpiceError
@@ -13,7 +13,7 @@ LOOK_SECONDS = 0.01
 
 
 class Arrivals:
-    """Of one event loop. Whatever goes wrong while waiting is told as NotVisible: the command is done all the same."""
+    """Of one event loop. What goes wrong while waiting is told as NotVisible or DoneParked: the command is done."""
 
     def __init__(self, serving: Serving) -> None:
         self._serving = serving
@@ -27,14 +27,14 @@ class Arrivals:
         until = clock() + seconds
         while late := behind(await self._standing(asked, receipt.domain), position):
             if clock() >= until:
-                raise NotVisible(receipt.document(), late, late=seconds)
+                raise NotVisible(receipt.document(), late, seconds)
         models = asked.queries.models()
         try:
             aside = await self._serving.ask(partial(parked, models, receipt.domain, receipt.type, receipt.id))
         except SpiceError as fault:
-            raise NotVisible(receipt.document(), _all(models, fault), late=seconds) from fault
+            raise NotVisible(receipt.document(), _all(models, fault), seconds) from fault
         if aside:
-            raise NotVisible(receipt.document(), aside)
+            raise DoneParked(receipt.document(), aside)
 
     async def _standing(self, asked: Asked, domain: str) -> Standing:
         """The next look, which all who wait share."""

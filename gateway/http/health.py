@@ -40,12 +40,19 @@ class _Standing:
 
     position: int
     lag: int
+    parked: int
     digest: str
     updated_at: datetime | None
 
     def document(self) -> Document:
         at = None if self.updated_at is None else self.updated_at.isoformat()
-        return {"position": self.position, "lag": self.lag, "digest": self.digest, "updated_at": at}
+        return {
+            "position": self.position,
+            "lag": self.lag,
+            "parked": self.parked,
+            "digest": self.digest,
+            "updated_at": at,
+        }
 
 
 def health_document(readers: Readers) -> Document:
@@ -86,7 +93,13 @@ def _standing(model: SearchModel | GraphModel, domain: str, end: int) -> _Standi
     with model.snapshot(domain) as snapshot:
         state = snapshot.state
         # The log may have gone on since its end was read.
-        return _Standing(state.position, max(0, end - state.position), digest_text(snapshot.digest()), state.updated_at)
+        return _Standing(
+            state.position,
+            max(0, end - state.position),
+            len(snapshot.all_parked()),
+            digest_text(snapshot.digest()),
+            state.updated_at,
+        )
 
 
 def _together(standings: list[_Standing]) -> _Standing:
@@ -97,6 +110,7 @@ def _together(standings: list[_Standing]) -> _Standing:
     return _Standing(
         sum(one.position for one in standings),
         sum(one.lag for one in standings),
+        sum(one.parked for one in standings),
         hashlib.sha256("\n".join(one.digest for one in standings).encode()).hexdigest()[:16],
         max(times, default=None),
     )

@@ -57,6 +57,7 @@ def openapi_document(domains: Sequence[Domain], limits: Limits, known: Mapping[s
             "/v1/lineage/{type}/{property}": {
                 "get": _lineage(names, "one property or link", "getPropertyLineage", _property_parameter(domains))
             },
+            "/v1/dead-letters": {"get": _dead_letters()},
             "/v1/health": {"get": _health()},
         },
         "components": {
@@ -186,6 +187,16 @@ def _lineage(names: list[str], what: str, operation: str, more: list[Part]) -> P
                 *("Refused", "NotFound", "Unready", "TooLong", "NotNow"),
             )
         ),
+    }
+
+
+def _dead_letters() -> Part:
+    return {
+        "operationId": "getDeadLetters",
+        "tags": ["service"],
+        "summary": "Objects that a read model has set aside",
+        "description": "Each with the first event that does not fit, why, and how many wait. No other object waits.",
+        "responses": answers("DeadLetters", "What is set aside.", "NotNow", etag=False),
     }
 
 

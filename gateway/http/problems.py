@@ -24,7 +24,7 @@ class RequestRefused(SpiceError):
 def problem_response(error: SpiceError, headers: dict[str, str] | None = None) -> Response:
     """The problem as a response. One that passes by itself says when to ask again."""
     more = dict(headers or {}) | {"Cache-Control": "no-store"}
-    if error.status == 503:
+    if error.status == 503 and error.passes:
         more["Retry-After"] = str(RETRY_SECONDS)
     return Response(orjson.dumps(error.problem()), error.status, more, PROBLEM)
 

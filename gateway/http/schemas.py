@@ -13,6 +13,7 @@ from gateway.http.schemas_asked import (
 )
 from gateway.http.schemas_commands import RECEIPT, any_command_schema, command_schema
 from gateway.http.schemas_given import (
+    DEAD_LETTERS,
     EVENT,
     GRAPH_ANSWER,
     HEALTH,
@@ -53,6 +54,7 @@ def components(domains: Iterable[Domain]) -> dict[str, Schema]:
         "Types": record({"types": {"type": "array", "items": reference("Type")}}),
         "Type": TYPE,
         "Lineage": LINEAGE,
+        "DeadLetters": DEAD_LETTERS,
         "Health": HEALTH,
         "Standing": STANDING,
     }

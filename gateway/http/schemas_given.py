@@ -42,7 +42,8 @@ PROBLEM: Schema = {
         "actual": {**COUNT, "description": "With `spice:sequence-conflict`: the object's sequence."},
         "committed": {
             **reference("Receipt"),
-            "description": "With `spice:not-visible`: the command is done; only what was waited for did not come.",
+            "description": "With `spice:not-visible` and `spice:parked`: the command is done; only what was waited for "
+            "did not come.",
         },
     },
     "required": ["type", "title", "status", "detail"],
@@ -192,8 +193,34 @@ STANDING: Schema = record(
     {
         "position": COUNT,
         "lag": {**COUNT, "description": "Events still to be applied."},
+        "parked": {**COUNT, "description": "Objects set aside because an event does not fit: see `/v1/dead-letters`."},
         "digest": {"type": "string", "description": "Of all documents; equal digests are equal read models."},
         "updated_at": {"type": ["string", "null"], "format": "date-time"},
+    }
+)
+DEAD_LETTERS: Schema = record(
+    {
+        "total": {**COUNT, "description": "Of all read models; of each and domain the first 1,000 are listed."},
+        "dead_letters": {
+            "type": "array",
+            "items": record(
+                {
+                    "projection": TEXT,
+                    "domain": TEXT,
+                    "type": TEXT,
+                    "id": TEXT,
+                    "name": {**TEXT, "description": "Without the id: as partitions and `spice deadletters` name it."},
+                    "bucket": TEXT,
+                    "position": {**COUNT, "description": "Of the first event that does not fit."},
+                    "sequence": COUNT,
+                    "event_id": TEXT,
+                    "event_type": TEXT,
+                    "since": {"type": "string", "format": "date-time"},
+                    "reason": TEXT,
+                    "waiting": {**COUNT, "description": "Events that wait, that one included."},
+                }
+            ),
+        },
     }
 )
 HEALTH: Schema = record(

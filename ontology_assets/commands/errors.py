@@ -101,24 +101,44 @@ class NotSettled(SpiceError):
 
 
 class NotVisible(SpiceError):
-    """A command that is done, and read models that don't show it: not yet (408), or until they are repaired (503).
+    """A command that is done, and read models that don't show it yet.
 
     `receipt`: the command's, as a document; `why`: by read model.
     """
 
     kind = "spice:not-visible"
 
-    def __init__(self, receipt: Mapping[str, Any], why: Mapping[str, str], *, late: float | None = None) -> None:
-        """`late`: after so many seconds; None where waiting is no use."""
+    def __init__(self, receipt: Mapping[str, Any], why: Mapping[str, str], late: float) -> None:
+        """`late`: after so many seconds."""
         self.receipt = dict(receipt)
-        after = "and waiting is no use" if late is None else f"after {late:g} s"
         super().__init__(
-            "Done, not visible" if late is None else "Done, not visible yet",
-            f"command {receipt['command_id']} is in the log at position {receipt['position']} and stays there; "
-            f"{after}: {'; '.join(f'{name} {reason}' for name, reason in why.items())}",
-            where=", ".join(why),
-            status=503 if late is None else 408,
+            "Done, not visible yet", _done(receipt, f"after {late:g} s", why), where=", ".join(why), status=408
         )
 
     def problem(self) -> dict[str, Any]:
         return {**super().problem(), "committed": self.receipt}
+
+
+class DoneParked(SpiceError):
+    """A command that is done, and read models that have set its object aside: waiting is no use.
+
+    `receipt`: the command's, as a document; `why`: by read model.
+    """
+
+    kind = "spice:parked"
+    passes = False
+
+    def __init__(self, receipt: Mapping[str, Any], why: Mapping[str, str]) -> None:
+        self.receipt = dict(receipt)
+        told = _done(receipt, "its object is parked and waiting is no use", why)
+        super().__init__("Done, parked", f"{told}. `spice deadletters list` shows it", where=", ".join(why), status=503)
+
+    def problem(self) -> dict[str, Any]:
+        return {**super().problem(), "committed": self.receipt}
+
+
+def _done(receipt: Mapping[str, Any], but: str, why: Mapping[str, str]) -> str:
+    return (
+        f"command {receipt['command_id']} is in the log at position {receipt['position']} and stays there; "
+        f"{but}: {'; '.join(f'{name} {reason}' for name, reason in why.items())}"
+    )

@@ -9,6 +9,7 @@ from typing import TypeVar, overload
 
 import pyarrow as pa
 
+from ontology_assets.events.histories import WholeHistories
 from ontology_assets.events.log import EventLog
 from ontology_assets.events.sealed import SealedHistory
 from ontology_assets.events.upcasting import Upcaster, Upcasters
@@ -36,6 +37,13 @@ class _ArchivedRows:
 
     def rows(self, first: int, last: int, columns: list[str]) -> Iterator[pa.Table]:
         return self._history.rows(first, last, columns)
+
+
+def open_histories(home: Home, domain: str, columns: list[str]) -> WholeHistories:
+    """Loads the lake."""
+    from resources.lake.local import LocalLake
+
+    return WholeHistories(open_log(home, domain), LocalLake(home.lake), columns, Upcasters(UPCASTERS))
 
 
 @overload

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 from ontology_assets.events.histories import WholeHistories
 from ontology_assets.projections.digest import digest_text
-from ontology_assets.projections.documents import COLUMNS, WordsOf, fold
+from ontology_assets.projections.documents import COLUMNS, WordsOf
 from ontology_assets.projections.proof import recompute
+from ontology_assets.projections.skips import fold_whole
 from resources.read_model.base import BUCKETS, BucketDigest, Changes, ReadModelWriter
 from resources.read_model.digest_sums import DigestSums
 from resources.read_model.query import DomainLayout
@@ -60,7 +61,7 @@ def log_content(
 ) -> Iterator[Changes]:
     """What the events 1..`position` make of a bucket, part by part."""
     for batch in histories.of_bucket(bucket, position):
-        yield fold(batch, layout, set(), words_of)
+        yield fold_whole(batch, layout, words_of)
 
 
 def digest_of(content: Iterable[Changes]) -> dict[int, BucketDigest]:

@@ -78,7 +78,7 @@ def fold(batch: pa.RecordBatch, layout: DomainLayout, parked: Parked, words_of: 
     """What the batch does to the domain's read model. `parked`: objects parked before. Events of other kinds, of types
     that the ontology does not have, and of other branches change nothing but the position.
     """
-    changes = Changes(position=batch.column("position")[batch.num_rows - 1].as_py())
+    changes = Changes(position=batch.column("position")[batch.num_rows - 1].as_py(), set_aside=frozenset(parked))
     batch = batch.select(COLUMNS)
     kinds = batch.column("aggregate_type")
     wanted = pc.and_(

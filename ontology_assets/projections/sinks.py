@@ -1,25 +1,29 @@
 """The followers' sinks of both projections: a batch of events in, one transaction in a read model out."""
 
 import gc
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cached_property, partial
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ontology_assets.events.histories import WholeHistories
+from ontology_assets.events.opening import open_histories
 from ontology_assets.followers.history import history_of
 from ontology_assets.followers.sink import FollowedLog, Parked
 from ontology_assets.model.definitions import Domain
 from ontology_assets.projections.digest import digest_text
-from ontology_assets.projections.documents import WordsOf, fold
+from ontology_assets.projections.documents import COLUMNS, WordsOf, fold
 from ontology_assets.projections.layouts import domain_layout
 from ontology_assets.projections.proof import recompute
 from ontology_assets.projections.search import words_of
+from ontology_assets.projections.skips import ObjectName, fold_whole, of_objects, skipped_objects
 from resources.errors import SpiceError
 from resources.home import Home
-from resources.read_model.base import ReadModelWriter
+from resources.read_model.base import Changes, ParkedMeanwhile, ReadModelWriter, Renewed
 from resources.read_model.generations import Generations
 from resources.read_model.query import DomainLayout
 from resources.read_model.sqlite_graph import GRAPH
@@ -50,9 +54,12 @@ class ProjectionSink:
         layout: DomainLayout,
         words_of: WordsOf | None,
         log: FollowedLog | None,
+        *,
+        histories: Callable[[], WholeHistories] | None = None,
     ) -> None:
+        """`histories`: where whole histories are read, opened with the first event that is skipped."""
         self.writer, self.layout, self.words_of = writer, layout, words_of
-        self._name, self._log = name, log
+        self._name, self._log, self._open_histories = name, log, histories
 
     @property
     def name(self) -> str:
@@ -85,11 +92,67 @@ class ProjectionSink:
                 where=f"{self.name} of {self.layout.domain}",
                 status=500,
             )
-        parked = {(p.type, p.id) for p in self.writer.parked()}
         with collector_paused():
-            changes = replace(fold(batch, self.layout, parked, self.words_of), history=history_of(batch))
-            settle = not self.writer.settled() and self._close_to_end(changes.position, batch.num_rows)
-            self.writer.write(changes, epoch, settle=settle)
+            while True:
+                changes = replace(self._folded(batch), history=history_of(batch))
+                settle = not self.writer.settled() and self._close_to_end(changes.position, batch.num_rows)
+                try:
+                    self.writer.write(changes, epoch, settle=settle)
+                except ParkedMeanwhile:
+                    continue
+                break
+
+    def renew(self, objects: Collection[ObjectName]) -> Changes:
+        """Make these objects of their whole histories again, at the position of the model; returns what they make.
+
+        One transaction; whoever follows the log goes on after it.
+        """
+        histories, before = self._histories, self.position()
+        known = histories.of_objects(objects, before)
+        made = []
+
+        def content(position: int) -> Changes:
+            # Most is read before the model is held; what was written meanwhile is little.
+            more = [histories.of_objects(objects, position, after=before)] if position > before else []
+            made.append(self._folded_whole(position, [known, *more]))
+            return made[0]
+
+        self.writer.replace_objects(_by_type(objects), content, intact=True)
+        return made[0]
+
+    def _folded(self, batch: pa.RecordBatch) -> Changes:
+        """Objects of which an event is skipped in the batch are made of their whole histories."""
+        parked = {(p.type, p.id) for p in self.writer.parked()}
+        position, skipped = batch.column("position")[-1].as_py(), skipped_objects(batch, self.layout)
+        if not skipped:
+            return fold(batch, self.layout, parked, self.words_of)
+        rest = batch.filter(pc.invert(of_objects(batch, skipped)))
+        changes = fold(rest, self.layout, parked, self.words_of) if rest.num_rows else Changes(position)
+        again = self._folded_whole(position, [self._histories.of_objects(skipped, position)])
+        return replace(
+            changes, position=position, set_aside=frozenset(parked), renewed=Renewed(_by_type(skipped), again)
+        )
+
+    def _folded_whole(self, position: int, parts: Sequence[pa.Table]) -> Changes:
+        """What whole histories make up to a position."""
+        rows = pa.concat_tables(parts)
+        rows = rows.filter(pc.less_equal(rows["position"], position)).combine_chunks()
+        (changes,) = [fold_whole(batch, self.layout, self.words_of) for batch in rows.to_batches()] or [
+            Changes(position)
+        ]
+        return replace(changes, position=position)
+
+    @cached_property
+    def _histories(self) -> WholeHistories:
+        if self._open_histories is None:
+            raise SpiceError(
+                "No histories",
+                "an object has to be made of its whole history, and this reader of the log was opened without a way "
+                "to read one",
+                where=f"{self.name} of {self.layout.domain}",
+                status=500,
+            )
+        return self._open_histories()
 
     def parked(self) -> list[Parked]:
         return [Parked(p.type, p.id, p.position, p.reason) for p in self.writer.parked()]
@@ -139,7 +202,8 @@ def live_sink(home: Home, projection: str, domain: Domain, log: FollowedLog | No
     options, words = OPTIONS[projection]
     layout, generations = domain_layout(domain), generations_of(home, projection)
     writer = SqliteWriter(generations.alias, layout, options, make_path=generations.ensure)
-    return ProjectionSink(projection, writer, layout, words, log)
+    histories = partial(open_histories, home, domain.name, COLUMNS)
+    return ProjectionSink(projection, writer, layout, words, log, histories=histories)
 
 
 def generation_sink(
@@ -149,7 +213,8 @@ def generation_sink(
     options, words = OPTIONS[projection]
     layout = domain_layout(domain)
     writer = SqliteWriter(generations_of(home, projection).file(generation), layout, options)
-    return ProjectionSink(f"{projection}@{generation}", writer, layout, words, log)
+    histories = partial(open_histories, home, domain.name, COLUMNS)
+    return ProjectionSink(f"{projection}@{generation}", writer, layout, words, log, histories=histories)
 
 
 def search_sink(home: Home, domain: Domain, log: FollowedLog | None = None) -> ProjectionSink:
@@ -158,6 +223,13 @@ def search_sink(home: Home, domain: Domain, log: FollowedLog | None = None) -> P
 
 def graph_sink(home: Home, domain: Domain, log: FollowedLog | None = None) -> ProjectionSink:
     return live_sink(home, "graph", domain, log)
+
+
+def _by_type(objects: Collection[ObjectName]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for name, key in sorted(objects):
+        found.setdefault(name, []).append(key)
+    return found
 
 
 @contextmanager

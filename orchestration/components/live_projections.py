@@ -29,8 +29,8 @@ from orchestration.runtime import Runtime
 from resources.errors import SpiceError
 
 WHEN_RED = (
-    "the check `caught_up` names the objects whose events do not fit, or how far the read model is behind. It may be "
-    "deleted at any time (`read/` in the home): it is built again from the log."
+    "the check `caught_up` names the objects whose events do not fit (`deadletters/search` and `deadletters/graph` "
+    "have a partition for each), or how far the read model is behind."
 )
 DESCRIPTIONS = {
     "graph": about(
@@ -243,9 +243,9 @@ def _check(projection: str, ends: Sequence[Followed], parked: list[str]) -> dg.A
 
 def _advice(projection: str, parked: list[str]) -> str:
     return (
-        f"{len(parked):,} parked, and not up to date: {'; '.join(parked[:NAMED])}. Make the type's definition fit its "
-        f"events, or bring in a state that fits; then remove read/{projection}.sqlite in the home: it is built again "
-        "from the log."
+        f"{len(parked):,} parked, and not up to date: {'; '.join(parked[:NAMED])}. Make the definition or the code fit "
+        f"the events, then materialize their partitions of deadletters/{projection} (`spice deadletters list`, "
+        "`... retry`); or give the event up (`... skip`)."
     )
 
 

@@ -6,11 +6,13 @@ import dagster as dg
 
 from ontology_assets.model.definitions import Domain
 from orchestration.components.common import about, key_of
+from orchestration.components.deadletter_assets import deadletter_definitions
 from orchestration.components.drift import drift_definitions
 from orchestration.components.lineage import lineage_metadata
 from orchestration.components.live_projections import live_projections
 from orchestration.components.rebuild_assets import rebuild_definitions
 from orchestration.jobs.archiving import archiving_definitions
+from orchestration.sensors.dead_letters import dead_letter_keeping
 from orchestration.sensors.keeper import follower_definitions
 from orchestration.sensors.topic_observation import topic_observation
 
@@ -38,6 +40,8 @@ def location_definitions(domains: Sequence[Domain]) -> dg.Definitions:
         assets,
         rebuild_definitions(domains),
         drift_definitions(domains),
+        deadletter_definitions(domains),
+        dead_letter_keeping(domains),
         follower_definitions(domains),
         topic_observation(domains),
         archiving_definitions(domains),

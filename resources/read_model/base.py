@@ -56,7 +56,8 @@ class ParkedObject:
 class Changes:
     """What one batch of events does to a domain. Applied as one transaction, with `position` as the new position.
 
-    `history` names what was applied so far, the batch included; it is kept with the position.
+    `history` names what was applied so far, the batch included; it is kept with the position. `set_aside`: the objects
+    (type, id) that were taken for parked before. `renewed`: objects of which nothing else is in the changes.
     """
 
     position: int
@@ -64,6 +65,16 @@ class Changes:
     gone: list[TypeChanges] = field(default_factory=list)
     parked: list[ParkedObject] = field(default_factory=list)
     history: str | None = None
+    set_aside: frozenset[tuple[str, str]] = frozenset()
+    renewed: "Renewed | None" = None
+
+
+@dataclass(frozen=True)
+class Renewed:
+    """Objects (ids by type) that are made of their whole histories again; `content` is what these make."""
+
+    objects: Mapping[str, Sequence[str]]
+    content: Changes
 
 
 @dataclass(frozen=True)
@@ -109,6 +120,10 @@ class NothingYet(NotReady):
         super().__init__("nothing has been projected yet. Run `spice run`, or wait for the follower.", where)
 
 
+class ParkedMeanwhile(Exception):
+    """Other objects are parked than the changes were made with: one was tried again. Fold the batch once more."""
+
+
 class ReadModelWriter(ABC):
     """One domain's part of a store, as its follower sees it. Used by one thread."""
 
@@ -132,7 +147,7 @@ class ReadModelWriter(ABC):
     def write(self, changes: Changes, epoch: int, *, settle: bool) -> None:
         """Apply in one transaction. `settle`: the model is close to the log's end and must be fast to read from now on.
 
-        An object whose stored position is at or above the change's is left alone. Raises Fenced.
+        An object whose stored position is at or above the change's is left alone. Raises Fenced, ParkedMeanwhile.
         """
 
     @abstractmethod
@@ -225,6 +240,10 @@ class Snapshot(ABC):
     @abstractmethod
     def parked(self, type_name: str, object_id: str) -> ParkedObject | None:
         """The object as it is set aside, None unless it is."""
+
+    @abstractmethod
+    def all_parked(self) -> list[ParkedObject]:
+        """The objects that are set aside, in order of position."""
 
     @abstractmethod
     def digest(self) -> dict[int, BucketDigest]:

@@ -1,9 +1,10 @@
-"""Reading stored rows back: the SELECT of a type and the way from a tuple to a Row; all of a bucket."""
+"""Reading stored rows back: the SELECT of a type and the way from a tuple to a Row; all of a bucket, what is parked."""
 
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from resources.read_model.base import ParkedObject
 from resources.read_model.query import Row, TypeLayout
 from resources.read_model.sqlite_layout import cell_columns, link_columns
 
@@ -39,3 +40,11 @@ def read_tombstones(
     for of_bucket, no, key, position in connection.execute(text, (bucket,)):
         if no in names:
             yield of_bucket, names[no], key, position
+
+
+def read_parked(connection: sqlite3.Connection, domain: str) -> list[ParkedObject]:
+    """The objects that are set aside, in order of position."""
+    rows = connection.execute(
+        "SELECT type, id, bucket, position, reason, waiting FROM parked WHERE domain = ? ORDER BY position", (domain,)
+    )
+    return [ParkedObject(*row) for row in rows]

@@ -30,7 +30,7 @@ from resources.read_model.sqlite_filters import (
     whole_order,
 )
 from resources.read_model.sqlite_layout import ModelOptions, fingerprint, read_digest, read_state
-from resources.read_model.sqlite_rows import row_reader
+from resources.read_model.sqlite_rows import read_parked, row_reader
 from resources.read_model.time_limit import TimeLimit
 
 SEARCH = ModelOptions("search", words=True, backwards=False)
@@ -196,6 +196,9 @@ class SqliteSnapshot(Snapshot):
             (self._domain, type_name, object_id),
         ).fetchone()
         return None if row is None else ParkedObject(*row)
+
+    def all_parked(self) -> list[ParkedObject]:
+        return read_parked(self._connection, self._domain)
 
     def digest(self) -> dict[int, BucketDigest]:
         return read_digest(self._connection, self._domain)

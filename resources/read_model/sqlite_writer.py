@@ -18,6 +18,7 @@ from resources.read_model.base import (
     BucketDigest,
     Changes,
     NothingYet,
+    ParkedMeanwhile,
     ParkedObject,
     ReadModelWriter,
     Replaced,
@@ -43,7 +44,7 @@ from resources.read_model.sqlite_layout import (
     settle_type,
 )
 from resources.read_model.sqlite_objects import different, replace_objects
-from resources.read_model.sqlite_rows import read_documents, read_tombstones
+from resources.read_model.sqlite_rows import read_documents, read_parked, read_tombstones
 from resources.sqlite_file import FileDamaged, SqliteFile, is_damage
 
 logger = logging.getLogger(__name__)
@@ -125,6 +126,8 @@ class SqliteWriter(ReadModelWriter):
             ).fetchall()
             if not held:
                 raise Fenced(self._place, mine=epoch, held=self._stored(connection).state.epoch)
+            if {(one.type, one.id) for one in read_parked(connection, self._layout.domain)} != changes.set_aside:
+                raise ParkedMeanwhile
             change = self._change(connection)
             for part in changes.live:
                 change.live(part)
@@ -132,6 +135,9 @@ class SqliteWriter(ReadModelWriter):
                 change.gone(part)
             change.parked(changes.parked)
             change.digest()
+            if changes.renewed is not None:
+                again = changes.renewed
+                replace_objects(self._change(connection), self._layout, again.objects, again.content, intact=True)
             if settle:
                 self._settle(connection, change.tables)
 
@@ -143,11 +149,7 @@ class SqliteWriter(ReadModelWriter):
         if not self._stored(connection).fits:
             return []
         with self._sound():
-            rows = connection.execute(
-                "SELECT type, id, bucket, position, reason, waiting FROM parked WHERE domain = ? ORDER BY position",
-                (self._layout.domain,),
-            ).fetchall()
-        return [ParkedObject(*row) for row in rows]
+            return read_parked(connection, self._layout.domain)
 
     def digest(self) -> dict[int, BucketDigest]:
         connection = self._connection()

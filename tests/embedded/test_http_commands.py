@@ -268,8 +268,9 @@ def test_a_wait_for_an_object_that_is_set_aside_ends_at_once_and_says_why(own: W
             model.execute("INSERT INTO parked VALUES ('bakery', 'Shop', 'Jura/Rue%201', 0, 1, 'no such street', 1)")
         command = update("j2", "Jura/Rue%201", "New")
         told = problem(gateway.ask("POST", "/v1/commands?wait=position&timeout=30", json=command), 503)
-        assert told["type"] == "spice:not-visible"
+        assert told["type"] == "spice:parked"
         assert told["where"] == "graph"
+        assert "deadletters list" in told["detail"]
         assert "no such street" in told["detail"]
         assert told["committed"]["command_id"] == "j2"
 

@@ -29,7 +29,7 @@ return replace(closed, comparisons=comparisons)""",
     Mutant(
         "zero rows restored and success reported",
         "ontology_assets.projections.comparison:log_content",
-        "yield fold(batch, layout, set(), words_of)",
+        "yield fold_whole(batch, layout, words_of)",
         "yield from ()",
     ),
     Mutant(

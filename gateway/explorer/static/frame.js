@@ -50,11 +50,13 @@ async function drawState(state, ui) {
   }
   const position = Object.values(health.domains).reduce((sum, domain) => sum + Number(domain.position), 0);
   const text = { ok: "state_ok", behind: "state_behind" }[health.status] ?? "state_unavailable";
-  state.classList.add(health.status === "ok" ? "good" : "bad");
-  state.title = Object.entries(health.projections ?? {})
-    .map(([name, one]) => `${name}: ${t("position")} ${one.position}, ${t("lag")} ${one.lag}`)
+  const projections = Object.entries(health.projections ?? {});
+  const parked = Math.max(0, ...projections.map(([, one]) => Number(one.parked)));
+  state.classList.add(health.status === "ok" && parked === 0 ? "good" : "bad");
+  state.title = projections
+    .map(([name, one]) => `${name}: ${t("position")} ${one.position}, ${t("lag")} ${one.lag}${parked ? `, ${t("state_parked", { count: count(one.parked) })}` : ""}`)
     .join("\n");
-  replace(state, t(text, { position: count(position) }));
+  replace(state, t(text, { position: count(position) }), parked > 0 && ` · ${t("state_parked", { count: count(parked) })}`);
 }
 
 // The address changes within a page, so the link is made when it is followed.

@@ -50,6 +50,7 @@ function item(types, type, event, before, dagster) {
       place && el("span", {}, `${t("source")}: `, el("code", {}, place)),
       run && el("span", {}, dagster === null ? [`${t("run")} `, el("code", {}, run)] : el("a", { href: `${dagster}/runs/${encodeURIComponent(run)}` }, t("run_link", { run: String(run).slice(0, 8) }))),
     ),
+    event.data?.skips && el("p", {}, t("skips", { sequence: event.data.skips.sequence, reason: event.data.skips.reason })),
     changes(types, type, event, before),
   );
 }

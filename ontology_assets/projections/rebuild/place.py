@@ -9,8 +9,7 @@ import orjson
 
 from ontology_assets.events.histories import WholeHistories
 from ontology_assets.events.log import EventLog
-from ontology_assets.events.opening import UPCASTERS, open_log
-from ontology_assets.events.upcasting import Upcasters
+from ontology_assets.events.opening import open_histories
 from ontology_assets.followers.progress import TIMING, Timing
 from ontology_assets.model.definitions import Domain
 from ontology_assets.projections.comparison import ALL_BUCKETS, Comparison, compare
@@ -89,11 +88,8 @@ def open_place(
         raise SpiceError(
             "Unknown projection", f"there is no projection {projection!r}.", where="projection", allowed=sorted(OPTIONS)
         )
-    from resources.lake.local import LocalLake  # half a second and 30 MB, which a follower does without
-
-    lake = LocalLake(home.lake)
     sources = []
     for domain in domains:
-        log = open_log(home, domain.name)
-        sources.append(Source(domain, log, WholeHistories(log, lake, COLUMNS, Upcasters(UPCASTERS))))
+        histories = open_histories(home, domain.name, COLUMNS)
+        sources.append(Source(domain, histories.log, histories))
     return Place(home, projection, sources, registry, owner, run_id)

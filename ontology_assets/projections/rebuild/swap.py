@@ -213,7 +213,7 @@ def _refuse_parked(place: Place, sinks: Sequence[ProjectionSink], accepted: Coll
         _refuse(
             place,
             f"{len(strange):,} aggregates have events that do not fit: {named}",
-            "Mend them, or name them to the swap to accept that they are set aside.",
+            "Mend them (`spice deadletters list`), or name them to the swap to accept that they are set aside.",
         )
 
 
