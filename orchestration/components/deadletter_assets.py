@@ -62,10 +62,10 @@ def _dead_letters(name: str, domains: Sequence[Domain]) -> dg.AssetsDefinition:
     )
     def dead_letters(context: dg.AssetExecutionContext, runtime: Runtime) -> dg.MaterializeResult:
         place = place_of(runtime, name, domains, context.run.run_id)
-        key = context.partition_key
+        keys = set(context.partition_keys)
         with runtime.clock.stage(asset_name(name)) as stage:
             before = open_letters(place)
-            chosen = [one for one in before if key in (one.name, bucket_name(one.bucket))]
+            chosen = [one for one in before if keys & {one.name, bucket_name(one.bucket)}]
             stage.expect(len(chosen))
             done = retry(place, chosen)
             stage.advance(len(chosen))

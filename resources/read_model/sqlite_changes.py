@@ -5,7 +5,7 @@ import sqlite3
 from dataclasses import dataclass
 from itertools import repeat
 
-from resources.read_model.base import ParkedObject, TypeChanges
+from resources.read_model.base import Changes, ParkedObject, TypeChanges
 from resources.read_model.digest_sums import DigestSums
 from resources.read_model.sqlite_layout import ModelOptions, all_columns, index_ids
 
@@ -33,6 +33,14 @@ class ChangeWriter:
     tables: Tables
     sums: DigestSums
     verb: str = "INSERT"
+
+    def apply(self, changes: Changes) -> None:
+        for part in changes.live:
+            self.live(part)
+        for part in changes.gone:
+            self.gone(part)
+        self.parked(changes.parked)
+        self.digest()
 
     def live(self, part: TypeChanges) -> None:
         no = self.tables.numbers[part.type.name]

@@ -129,12 +129,7 @@ class SqliteWriter(ReadModelWriter):
             if {(one.type, one.id) for one in read_parked(connection, self._layout.domain)} != changes.set_aside:
                 raise ParkedMeanwhile
             change = self._change(connection)
-            for part in changes.live:
-                change.live(part)
-            for part in changes.gone:
-                change.gone(part)
-            change.parked(changes.parked)
-            change.digest()
+            change.apply(changes)
             if changes.renewed is not None:
                 again = changes.renewed
                 replace_objects(self._change(connection), self._layout, again.objects, again.content, intact=True)

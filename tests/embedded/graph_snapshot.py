@@ -86,6 +86,8 @@ def _deps(node: Any) -> list[str]:
 def _partitions(definition: Any) -> str | None:
     if definition is None:
         return None
+    if isinstance(definition, dg.DynamicPartitionsDefinition):  # its keys are in an instance
+        return f"{type(definition).__name__}: {definition.name}"
     keys = definition.get_partition_keys()
     window = isinstance(definition, dg.TimeWindowPartitionsDefinition)
     by = f", cron {definition.cron_schedule} {definition.timezone}" if window else ""

@@ -153,9 +153,12 @@ def test_point_13_partitions_that_differ_are_mapped_by_name(defs: dg.Definitions
 
 
 def test_point_14_partitions_stay_within_the_budget_five_years_on(defs: dg.Definitions) -> None:
+    """Of dynamic ones there are as many as objects have partitions of their own (MOST_OBJECTS), or a bucket each."""
     partitioned = [node.partitions_def for node in nodes(defs) if node.partitions_def is not None]
-    assert partitioned
-    assert max(len(one.get_partition_keys()) for one in partitioned) + 5 * 366 <= 20_000
+    dynamic = {one.name for one in partitioned if isinstance(one, dg.DynamicPartitionsDefinition)}
+    assert dynamic == {"dead_letters_graph", "dead_letters_search"}
+    fixed = [one for one in partitioned if not isinstance(one, dg.DynamicPartitionsDefinition)]
+    assert max(len(one.get_partition_keys()) for one in fixed) + 5 * 366 <= 20_000
 
 
 def test_point_15_no_asset_depends_on_itself(defs: dg.Definitions) -> None:
@@ -267,11 +270,13 @@ def test_the_job_holds_all_assets_of_its_domain_and_runs_in_one_process() -> Non
 
 
 def test_partitioned_assets_share_the_partitions_of_their_job_and_are_made_by_single_runs(defs: dg.Definitions) -> None:
-    """So the whole range is one run, in which blocking checks block."""
+    """So the whole range is one run, in which blocking checks block. Of dead letters each is a run, and no other's."""
     (job,) = (job for job in defs.resolve_all_job_defs() if "spice/domain" in job.run_tags | job.tags)
     partitioned = [node for node in nodes(defs) if node.partitions_def is not None]
     assert len(partitioned) > 4
     of_the_job = [node for node in partitioned if not is_of_a_rebuild(node)]
     assert {node.partitions_def for node in of_the_job} == {job.partitions_def}
-    assert {node.backfill_policy for node in partitioned} == {dg.BackfillPolicy.single_run()}
+    own = {node for node in partitioned if isinstance(node.partitions_def, dg.DynamicPartitionsDefinition)}
+    assert {node.backfill_policy for node in partitioned if node not in own} == {dg.BackfillPolicy.single_run()}
+    assert {node.backfill_policy for node in own} == {None}
     assert job.backfill_policy == dg.BackfillPolicy.single_run()
