@@ -42,7 +42,7 @@ class Group:
 GROUPS = (
     Group("main", ("unit", "contracts", "embedded"), 600, beside=True),
     Group("kills", ("kills",), 720),
-    Group("browser", ("browser", "docs"), 360),
+    Group("pages", ("browser", "ui", "docs"), 360, beside=True),
 )
 LONG_GROUPS = (Group("simulator", ("simulator",), 1200),)
 """Only in `make test-long`: 2,000 seeds and the hunt for each planted bug are not within the minutes of `make test` yet."""

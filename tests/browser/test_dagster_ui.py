@@ -1,6 +1,6 @@
 """The three journeys of `docs/dagster-ui.md` by clicks in the real Dagster page under the real `spice dev`: launch
 everything from the job's page, run one partition again, follow a failed check to its rows. The same by GraphQL, with
-the details of what is told: tests/kills/test_runs_from_the_ui.py."""
+the details of what is told: tests/ui/test_runs_from_the_ui.py."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -255,7 +255,7 @@ def test_point_21_a_permanent_failure_is_never_retried_and_no_step_retries_by_it
             assert "allow_retries" in given(call), f"{path}:{call.lineno}"
 
 
-@pytest.mark.parametrize("folder", ["unit", "contracts", "embedded", "kills", "browser", "docs"])
+@pytest.mark.parametrize("folder", ["unit", "contracts", "embedded", "kills", "browser", "ui", "docs"])
 def test_point_24_nothing_of_ours_is_mocked(folder: str) -> None:
     def mocks(tree: ast.Module) -> bool:
         imported = [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
