@@ -47,8 +47,9 @@ def _digest_check(name: str, domains: Sequence[Domain]) -> dg.AssetChecksDefinit
     )
     def digest(context: dg.AssetCheckExecutionContext, runtime: Runtime) -> dg.AssetCheckResult:
         place = place_of(runtime, name, domains, context.run.run_id)
-        with runtime.clock.stage(f"projection/{name}/live, digest"):
+        with runtime.clock.stage(f"projection/{name}/live, digest") as stage:
             found = verify(place)
+            stage.advance(sum(one.model.documents for compared in found for one in compared.buckets))
         place.registry.close()
         different = {one.domain: one.different for one in found if one.different}
         told = "; ".join(
