@@ -10,6 +10,7 @@ from ontology_assets.projections.comparison import Comparison
 from ontology_assets.projections.rebuild.place import Place, open_place
 from ontology_assets.projections.rebuild.record import Rebuild
 from ontology_assets.projections.rebuild.swap import Undone, undo
+from ontology_assets.projections.replay.selection import unbroken
 from resources.errors import SpiceError
 from resources.home import Home
 from resources.instance import open_instance
@@ -47,7 +48,7 @@ def rebuild(home: Home, name: str, given: str | None) -> dict[str, object]:
         return run_job(home, f"rebuild_{name}", None, bars=True)
     buckets = buckets_of(given)
     outcome: dict[str, object] = {}
-    for first, last in _ranges(buckets):
+    for first, last in unbroken(buckets):
         partitions = f"{HEX[first]}..{HEX[last]}"
         outcome = run_job(home, f"rebuild_{name}", partitions, bars=True, only=f"projection/{name}/fill")
     return outcome
@@ -105,15 +106,3 @@ def rebuild_document(rebuild: Rebuild | None) -> dict[str, Any] | None:
         "opened_at": rebuild.opened_at,
         "filled": [f"{bucket:x}" for bucket in sorted(rebuild.proofs)],
     }
-
-
-def _ranges(buckets: Sequence[int]) -> Iterator[tuple[int, int]]:
-    """First and last of what is consecutive."""
-    begun = previous = -2
-    for bucket in sorted(set(buckets)):
-        if bucket != previous + 1:
-            if begun >= 0:
-                yield begun, previous
-            begun = bucket
-        previous = bucket
-    yield begun, previous

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,17 @@ STAGES_FILE = "last-run-stages.json"
 STOP_SECONDS = 20.0
 
 
-def run_job(home: Home, job: str, partitions: str | None, *, bars: bool, only: str | None = None) -> dict[str, object]:
-    """Run a job (`only`: one asset of it) to its end and return its outcome (run_id, success, seconds, failures).
+def run_job(
+    home: Home,
+    job: str,
+    partitions: str | None,
+    *,
+    bars: bool,
+    only: str | None = None,
+    config: Mapping[str, object] | None = None,
+) -> dict[str, Any]:
+    """Run a job (`only`: one asset of it; `config` by asset) to its end and return its outcome (run_id, success,
+    seconds, failures, reports by asset).
 
     Raises SpiceError with the failures' texts when the run failed.
     """
@@ -30,6 +40,7 @@ def run_job(home: Home, job: str, partitions: str | None, *, bars: bool, only: s
     command = [sys.executable, "-m", "orchestration", job, "--home", str(home.root)]
     command += ["--partitions", partitions] if partitions else []
     command += ["--only", only] if only else []
+    command += ["--config", orjson.dumps(config).decode()] if config else []
     command += ["--bars"] if bars else []
     environment = {**os.environ, "SPICE_HOME": str(home.root), "DAGSTER_HOME": str(home.dagster)}
     with subprocess.Popen(command, cwd=PROJECT_ROOT, env=environment, stdout=subprocess.PIPE) as process:  # noqa: S603

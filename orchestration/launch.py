@@ -9,7 +9,9 @@ import argparse
 import json
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 from dagster._core.definitions.job_base import InMemoryJob
@@ -22,9 +24,11 @@ from dagster._core.remote_origin import (
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 from dagster._core.utils import make_new_run_id
 
+from orchestration.components.partitions import RANGE_END, RANGE_START
 from orchestration.definitions import LOCATION, build_defs
 from orchestration.failures import failures
 from orchestration.progress import process_clock
+from orchestration.reports import asset_op, reports
 from orchestration.runtime import Runtime
 from resources import cli_runs
 from resources.errors import SpiceError
@@ -35,7 +39,6 @@ STAGES_FILE = "last-run-stages.json"
 """In `<home>/logs`: rows and seconds of each stage of the last run, for the summary of `spice demo`."""
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 """The terminal shows progress and the reason of a failure; the run's whole log is in the UI."""
-RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 
 
 def run_tags(job: dg.JobDefinition, asked: str | None) -> dict[str, str]:
@@ -59,9 +62,15 @@ def run_tags(job: dg.JobDefinition, asked: str | None) -> dict[str, str]:
 
 
 def launch(
-    home: Home, job_name: str, partitions: str | None, *, bars: bool, only: str | None = None
+    home: Home,
+    job_name: str,
+    partitions: str | None,
+    *,
+    bars: bool,
+    only: str | None = None,
+    config: Mapping[str, Any] | None = None,
 ) -> dict[str, object]:
-    """Execute one run and return its outcome. `only`: of the job's assets just this one."""
+    """Execute one run and return its outcome. `only`: of the job's assets just this one; `config`: of its assets."""
     started, clock = time.monotonic(), process_clock(bars=bars)
     defs = build_defs(runtime=Runtime(home_dir=str(home.root), bars=bars))
     job = defs.resolve_job_def(job_name)
@@ -77,7 +86,10 @@ def launch(
             job_def=job,
             asset_selection=selection,
             run_id=run_id,
-            run_config=QUIET,
+            run_config={
+                **QUIET,
+                "ops": {asset_op(asset): {"config": given} for asset, given in (config or {}).items()},
+            },
             tags={**tags, **cli_runs.run_tags()},
             remote_job_origin=_origin(job_name),
         )
@@ -89,6 +101,7 @@ def launch(
             "success": result.success,
             "seconds": round(time.monotonic() - started, 3),
             "failures": failures(result.all_events),
+            "reports": reports(result.all_events),
         }
 
 
@@ -108,11 +121,17 @@ def main() -> int:
     parser.add_argument("--home", required=True)
     parser.add_argument("--partitions")
     parser.add_argument("--only", help="one asset of the job")
+    parser.add_argument("--config", type=json.loads, help="JSON: config by asset")
     parser.add_argument("--bars", action="store_true", help="draw a progress bar per stage on stderr")
     options = parser.parse_args()
     try:
         outcome = launch(
-            Home(Path(options.home)), options.job, options.partitions, bars=options.bars, only=options.only
+            Home(Path(options.home)),
+            options.job,
+            options.partitions,
+            bars=options.bars,
+            only=options.only,
+            config=options.config,
         )
     except SpiceError as error:  # asked for what there is not; faults within the run are in its outcome
         outcome = {"success": False, "problem": error.problem()}

@@ -26,6 +26,7 @@ from gateway.cli import (  # noqa: E402
     objects,
     projection,
     relay,
+    replay,
     run,
     serve,
     simulate,
@@ -54,6 +55,7 @@ app.command("init")(init.init)
 app.command("run")(run.run)
 app.command("search")(objects.search)
 app.command("graph")(objects.graph)
+app.command("replay")(replay.replay)
 app.command("lineage")(lineage.lineage)
 app.command("demo")(demo.demo)
 app.command("dev")(run.dev)

@@ -26,6 +26,7 @@ from gateway.http.objects import ObjectRoutes
 from gateway.http.openapi import openapi_document
 from gateway.http.problems import answer_with_problems
 from gateway.http.questions import QuestionRoutes
+from gateway.http.replays import ReplayRoutes
 from gateway.http.serving import Asked, Limits, Serving
 from gateway.http.types import TypeRoutes
 from ontology_assets.model.definitions import Domain
@@ -71,12 +72,13 @@ def create_app(
     app.state.serving, app.state.commands = serving, commands
     answer_with_problems(app)
     addresses.register()
-    objects, questions = ObjectRoutes(serving), QuestionRoutes(serving)
+    objects, questions, replays = ObjectRoutes(serving), QuestionRoutes(serving), ReplayRoutes(serving)
     lineage = LineageRoutes(serving).lineage
     posted: dict[str, Endpoint] = {
         "/v1/commands": commands.submit,
         "/v1/search": questions.search,
         "/v1/graph-queries": questions.graph,
+        "/v1/replays": replays.submit,
     }
     reading: dict[str, Endpoint] = {
         "/v1/objects/{type}/{key:id}": objects.object,
@@ -86,6 +88,7 @@ def create_app(
         "/v1/lineage/{type}/{property:id}": lineage,
         "/v1/commands/{id:id}": commands.status,
         "/v1/dead-letters": DeadLetterRoutes(serving).dead_letters,
+        "/v1/replays/{id:id}": replays.status,
         "/v1/health": HealthRoutes(serving).health,
         **_about(serving),
     }

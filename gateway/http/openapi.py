@@ -16,6 +16,7 @@ from gateway.http.openapi_parts import (
     problem,
     unchanged,
 )
+from gateway.http.openapi_replays import replay_operations
 from gateway.http.schema_parts import reference
 from gateway.http.schemas import components, type_names
 from gateway.http.serving import Limits
@@ -43,6 +44,7 @@ def openapi_document(domains: Sequence[Domain], limits: Limits, known: Mapping[s
             {"name": "objects", "description": "Objects and their histories."},
             {"name": "questions", "description": "Searches and graphs."},
             {"name": "commands", "description": "Changes by people and programs."},
+            {"name": "replays", "description": "Ranges of the history played back into a read model."},
             {"name": "ontology", "description": "Types, and where values come from."},
             {"name": "service", "description": "The state of the service."},
         ],
@@ -52,6 +54,7 @@ def openapi_document(domains: Sequence[Domain], limits: Limits, known: Mapping[s
             "/v1/search": {"post": _search(domains, limits)},
             "/v1/graph-queries": {"post": _graph(domains, limits, known)},
             **command_operations(domains, limits),
+            **replay_operations(domains, limits),
             "/v1/types": {"get": _types()},
             "/v1/lineage/{type}": {"get": _lineage(names, "all properties and links of a type", "getTypeLineage", [])},
             "/v1/lineage/{type}/{property}": {

@@ -1,7 +1,8 @@
 """All schemas of the OpenAPI document by name, for given definitions."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
+from gateway.http.openapi_replays import replay_schemas
 from gateway.http.schema_parts import Schema, each, record, reference
 from gateway.http.schemas_asked import (
     SEARCH_EVERYWHERE,
@@ -27,7 +28,7 @@ from gateway.http.schemas_given import (
 from ontology_assets.model.definitions import Domain
 
 
-def components(domains: Iterable[Domain]) -> dict[str, Schema]:
+def components(domains: Sequence[Domain]) -> dict[str, Schema]:
     """All schemas by name."""
     types = {name: kind for domain in domains for name, kind in sorted(domain.object_types.items())}
     made = {f"{name}Object": object_schema(kind) for name, kind in types.items()}
@@ -49,6 +50,7 @@ def components(domains: Iterable[Domain]) -> dict[str, Schema]:
         "GraphAnswer": GRAPH_ANSWER,
         "Command": any_command_schema(types),
         "Receipt": RECEIPT,
+        **replay_schemas(domains),
         "Event": EVENT,
         "History": record({"events": {"type": "array", "minItems": 1, "items": reference("Event")}}),
         "Types": record({"types": {"type": "array", "items": reference("Type")}}),

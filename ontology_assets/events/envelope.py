@@ -19,6 +19,10 @@ MAIN = "main"
 SCHEMA_VERSION = "1"
 ASSET_TYPE = "Asset"
 """Aggregate type of the log's own bookkeeping: one aggregate per (asset, partition)."""
+REPLAY_TYPE = "Replay"
+"""Aggregate type of requested replays: one aggregate per request, its events say what was asked and what came of it."""
+OWN_TYPES = frozenset({ASSET_TYPE, REPLAY_TYPE})
+"""What is in the log and is no object; no object type may have such a name."""
 BOOKKEEPING = frozenset({"EventsSealed", "ProjectionCaughtUp"})
 """Event types that only say how far a reader of the log is; a tail of nothing else is not worth sealing."""
 REQUEST = "request"

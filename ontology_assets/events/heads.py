@@ -12,7 +12,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ontology_assets.events.envelope import ASSET_TYPE, NULL_STATE_HASH
+from ontology_assets.events.envelope import NULL_STATE_HASH, OWN_TYPES
 from ontology_assets.events.heads_following import HeadsFollowing
 
 LOOKUP_SCHEMA = pa.schema(
@@ -132,10 +132,9 @@ class Heads(HeadsFollowing):
         with self._whole():
             rows = self._db.execute(
                 "SELECT t.name, count(*) FROM aggregates a JOIN types t USING (type_id) "
-                "WHERE a.deleted = 0 AND t.name != ? GROUP BY t.name ORDER BY t.name",
-                (ASSET_TYPE,),
+                "WHERE a.deleted = 0 GROUP BY t.name ORDER BY t.name"
             )
-            return dict(rows.fetchall())
+            return {name: count for name, count in rows.fetchall() if name not in OWN_TYPES}
 
     def stats(self) -> dict[str, Any]:
         """{"position", "by_type": {event type: events}, "by_branch": {branch: events}} as of these heads."""

@@ -4,14 +4,16 @@ The sealed history gives most of them, reading only the row groups of the bucket
 log. A large bucket comes in sixteen parts, so that memory grows with a part, not with the log.
 """
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from datetime import date
+from functools import cached_property, reduce
+from typing import ClassVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ontology_assets.events.envelope import EVENT_SCHEMA, bucket_of
+from ontology_assets.events.envelope import EVENT_SCHEMA, MAIN, bucket_of
 from ontology_assets.events.errors import SealMismatch
 from ontology_assets.events.log import EventLog
 from ontology_assets.events.sealed import SealedHistory
@@ -30,6 +32,29 @@ class HistoryIncomplete(SpiceError):
     """Sealed history and log together do not have each position once."""
 
 
+@dataclass(frozen=True)
+class Having:
+    """Objects of these types that have an event on one of the days: (first, last) of each span, `occurred_at` in UTC.
+
+    Events of other branches, and those that are no change of an object, choose nothing.
+    """
+
+    days: Sequence[tuple[date, date]]
+    types: Collection[str]
+    event_types: Collection[str]
+
+    COLUMNS: ClassVar = [*_NAMED, "event_type", "branch", "occurred_at"]
+
+    def mask(self, events: pa.Table) -> pa.ChunkedArray:
+        """Which of the events (COLUMNS) choose their object."""
+        day = pc.cast(pc.cast(events["occurred_at"], pa.timestamp("us")), pa.date32(), safe=False)
+        within = [pc.and_(pc.greater_equal(day, first), pc.less_equal(day, last)) for first, last in self.days]
+        chosen = reduce(pc.or_, within)
+        for name, allowed in (("aggregate_type", self.types), ("event_type", self.event_types), ("branch", [MAIN])):
+            chosen = pc.and_(chosen, pc.is_in(events[name], pa.array(sorted(allowed), pa.string())))
+        return chosen
+
+
 @dataclass
 class WholeHistories:
     """Of one domain. `columns` of EVENT_SCHEMA are read."""
@@ -43,19 +68,35 @@ class WholeHistories:
     def sealed(self) -> SealedHistory:
         return SealedHistory(self.lake, self.log.domain)
 
-    def of_bucket(self, bucket: int, upto: int) -> Iterator[pa.RecordBatch]:
-        """Events 1..`upto` of one bucket in order of position: each aggregate's are in one batch. None is empty."""
+    def of_bucket(self, bucket: int, upto: int, having: Having | None = None) -> Iterator[pa.RecordBatch]:
+        """Events 1..`upto` of one bucket in order of position: each aggregate's are in one batch. None is empty.
+
+        `having`: of these objects only. Of a part that has none of them the events' data is not read.
+        """
         digit = HEX[bucket]
         parts = [digit] if upto <= PART_EVENTS * len(HEX) else [digit + second for second in HEX]
         through = min(self._sealed_through(), upto)
         names = list(dict.fromkeys([*self.columns, "bucket", "position", "event_type", "schema_version"]))
-        tail = self._tail(lambda rows: pc.starts_with(rows["bucket"], digit), through, upto, names)
+        read = names if having is None else list(dict.fromkeys([*names, *Having.COLUMNS]))
+        tail = self._tail(lambda rows: pc.starts_with(rows["bucket"], digit), through, upto, read)
         for prefix in parts:
             of_part = tail.filter(pc.starts_with(tail["bucket"], prefix))
-            rows = pa.concat_tables([self.sealed.of_bucket(prefix, through, names), of_part]).sort_by("position")
+            chosen = None if having is None else self._chosen(having, prefix, through, of_part)
+            if chosen is not None and not len(chosen):
+                continue
+            rows = pa.concat_tables([self.sealed.of_bucket(prefix, through, names), of_part.select(names)])
+            if chosen is not None:
+                rows = rows.filter(pc.is_in(_object_names(rows), chosen))
             if rows.num_rows:
-                rows = self.upcasters.table(rows, self.log.domain)
+                rows = self.upcasters.table(rows.sort_by("position"), self.log.domain)
                 yield from rows.select(self.columns).combine_chunks().to_batches()
+
+    def _chosen(self, having: Having, prefix: str, through: int, tail: pa.Table) -> pa.Array:
+        """The names (`_object_names`) of a part's objects that have such an event."""
+        days = min(first for first, _ in having.days), max(last for _, last in having.days)
+        sealed = self.sealed.of_bucket(prefix, through, Having.COLUMNS, days)
+        events = pa.concat_tables([sealed, tail.select(Having.COLUMNS)])
+        return _object_names(events.filter(having.mask(events))).unique()
 
     def of_objects(self, objects: Collection[tuple[str, str]], upto: int, after: int = 0) -> pa.Table:
         """The events after..`upto` of these (type, id), in order of position. Of the sealed history their buckets' row
@@ -107,3 +148,8 @@ class WholeHistories:
             )
         schema = pa.schema([EVENT_SCHEMA.field(name) for name in names])
         return pa.Table.from_batches([batch.replace_schema_metadata(None) for batch in found], schema)
+
+
+def _object_names(events: pa.Table) -> pa.ChunkedArray:
+    """Type and id as one text; no type has a space."""
+    return pc.binary_join_element_wise(events["aggregate_type"], events["aggregate_id"], " ")

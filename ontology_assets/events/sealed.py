@@ -17,7 +17,7 @@ from ontology_assets.events.envelope import EVENT_SCHEMA, bucket_of
 from resources.lake.base import Lake
 
 Span = tuple[Any, Any]
-_PRUNED_BY = ("bucket", "aggregate_type", "aggregate_id", "position")
+_PRUNED_BY = ("bucket", "aggregate_type", "aggregate_id", "position", "event_day")
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,10 @@ class SealedHistory:
 
     def day_bucket(self, day: date, bucket: str) -> pa.Table:
         """The sealed events of one day (of `occurred_at`, UTC) whose bucket starts with these hex digits."""
-        spans = {"bucket": (bucket, bucket + "g")}  # "g" is after every hex digit
+        spans: dict[str, Span] = {
+            "bucket": (bucket, bucket + "g"),
+            "event_day": (day, day),
+        }  # "g": after every hex digit
         its = (pc.field("event_day") == day) & pc.starts_with(pc.field("bucket"), bucket)
         return pa.concat_tables(
             [
@@ -66,12 +69,18 @@ class SealedHistory:
             ]
         ).sort_by("position")
 
-    def of_bucket(self, prefix: str, upto: int, columns: list[str]) -> pa.Table:
-        """The sealed events to position `upto` whose bucket starts with these hex digits, in no order."""
-        spans = {"bucket": (prefix, prefix + "g"), "position": (0, upto)}
+    def of_bucket(self, prefix: str, upto: int, columns: list[str], days: tuple[date, date] | None = None) -> pa.Table:
+        """The sealed events to position `upto` whose bucket starts with these hex digits, in no order. `days`: events
+        of other days than from the first to the last of these may be left out.
+        """
+        spans: dict[str, Span] = {"bucket": (prefix, prefix + "g"), "position": (0, upto)}
+        if days is not None:
+            spans["event_day"] = days
         its = (pc.field("position") <= upto) & pc.starts_with(pc.field("bucket"), prefix)
         schema = pa.schema([EVENT_SCHEMA.field(name) for name in columns])
-        return pa.concat_tables([schema.empty_table(), *(part.filter(its) for part in self._parts(spans, columns))])
+        read = list(dict.fromkeys([*columns, "bucket", "position"]))
+        found = (part.filter(its).select(columns) for part in self._parts(spans, read))
+        return pa.concat_tables([schema.empty_table(), *found])
 
     def rows(self, first: int, last: int, columns: list[str]) -> Iterator[pa.Table]:
         """`columns` (and `position`) of the positions first..last that are sealed, in order, a run at a time."""

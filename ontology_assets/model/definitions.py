@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
-from transforms.definitions import Dataset, Definition, Name, Pipeline
+from transforms.definitions import Dataset, Day, Definition, Name, Pipeline
 from transforms.types import ALLOWED_PROPERTY_TYPES, ColumnType, parse_type
 
 TypeName = Annotated[str, Field(pattern=r"^[A-Z][A-Za-z0-9]{0,62}$")]
@@ -119,6 +119,7 @@ class Domain(Definition):
     label: Label = Field(default_factory=dict)
     owners: list[str] = Field(default_factory=list)
     timezone: str = "UTC"
+    first_day: Day | None = None
     datasets: dict[Name, Dataset]
     object_types: dict[TypeName, ObjectType]
     mappings: dict[TypeName, Mapping]

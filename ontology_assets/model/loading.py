@@ -8,10 +8,11 @@ from typing import Any
 
 from pydantic import Field
 
+from ontology_assets.events.envelope import OWN_TYPES
 from ontology_assets.model.definitions import Domain, Label, Mapping, ObjectType, Owner
 from ontology_assets.model.references import check_references, timezones
 from ontology_assets.model.type_checks import check_types
-from transforms.definitions import Dataset, Definition, Name, Pipeline, Source
+from transforms.definitions import Dataset, Day, Definition, Name, Pipeline, Source
 from transforms.types_lock import lock_path, read_types_lock
 from transforms.validation import field_names, validate
 from transforms.yaml_reading import read_yaml
@@ -29,6 +30,11 @@ class DomainFile(Definition):
     label: Label = Field(default_factory=dict, description="Names for people by language (`en`, `ko`, ...).")
     owners: list[Owner] = Field(default_factory=list, description="Who answers for it, each as `team:<name>`.")
     timezone: str = Field(default="UTC", description="IANA time zone of dates and of times without a zone.")
+    first_day: Day | None = Field(
+        default=None,
+        description="First day of `occurred_at` (UTC) that there are events of: the months of a replay begin there. "
+        "Default: the first day that a dataset is partitioned by.",
+    )
     description: str | None = Field(default=None, description="For people.")
     dataset_defaults: dict[str, Any] = Field(
         default_factory=dict, description="Fields that every dataset has unless it says otherwise."
@@ -91,6 +97,7 @@ def load_domain(path: Path) -> Domain:
         label=file.label,
         owners=list(file.owners),
         timezone=file.timezone,
+        first_day=file.first_day,
         description=file.description,
         locked_types={name: dict(columns) for name, columns in locked.items()},
         file=source.name,
@@ -155,6 +162,10 @@ def read_section(raw: Any, section: str, source: YamlSource) -> dict[str, Any]:
 
 def prepared(section: str, name: str, value: Any, source: YamlSource) -> Any:
     """Short forms written out: a property given by its type alone; the name of an object type."""
+    if section == "object_types" and name in OWN_TYPES:
+        source.fault(
+            (section, name), f"{name} is what the log calls entries of its own; choose another name.", key=True
+        )
     if section != "object_types" or not isinstance(value, dict):
         return value
     if "name" in value:

@@ -11,9 +11,11 @@ from orchestration.components.drift import drift_definitions
 from orchestration.components.lineage import lineage_metadata
 from orchestration.components.live_projections import live_projections
 from orchestration.components.rebuild_assets import rebuild_definitions
+from orchestration.components.replay_assets import replay_definitions
 from orchestration.jobs.archiving import archiving_definitions
 from orchestration.sensors.dead_letters import dead_letter_keeping
 from orchestration.sensors.keeper import follower_definitions
+from orchestration.sensors.replay_requests import replay_request_definitions
 from orchestration.sensors.topic_observation import topic_observation
 
 
@@ -36,13 +38,16 @@ def location_definitions(domains: Sequence[Domain]) -> dg.Definitions:
         ),
     )
     assets = dg.Definitions(assets=[topic, live_projections(domains)])
+    replays = replay_definitions(domains)
     return dg.Definitions.merge(
         assets,
         rebuild_definitions(domains),
+        replays,
         drift_definitions(domains),
         deadletter_definitions(domains),
         dead_letter_keeping(domains),
         follower_definitions(domains),
         topic_observation(domains),
+        replay_request_definitions(domains, list(replays.jobs or ())),
         archiving_definitions(domains),
     )

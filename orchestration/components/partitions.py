@@ -6,6 +6,9 @@ import dagster as dg
 
 from transforms.definitions import DayPartition
 
+RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
+"""Tags by which Dagster knows the range of partitions that a run is of."""
+
 
 def partitions_of(partition: DayPartition | None) -> dg.TimeWindowPartitionsDefinition | None:
     """Daily or monthly partitions from the first to the last day named; None for an unpartitioned source."""
@@ -38,8 +41,8 @@ def keys_of_run(
         return [""]
     tags = context.run.tags
     single = tags.get("dagster/partition")
-    first = tags.get("dagster/asset_partition_range_start", single)
-    last = tags.get("dagster/asset_partition_range_end", single)
+    first = tags.get(RANGE_START, single)
+    last = tags.get(RANGE_END, single)
     if first is None or last is None:
         raise dg.Failure(
             "This asset is partitioned: launch it with a partition or a range of partitions.", allow_retries=False

@@ -53,8 +53,9 @@ def replace_objects(
     found = different(change, objects, content)
     if not found:
         return []
+    chosen = set(found)
     stored = _stored(change, _by_type(found))
-    wanted = {one: rows for one, rows in _wanted(change, content).items() if one in set(found)}
+    wanted = {one: rows for one, rows in _wanted(change, content).items() if one in chosen}
     indexed = change.tables.settled & {kind.name for kind in layout.types if change.options.words and kind.has_words}
     if intact:
         _take_from_index(change, indexed, stored)
@@ -64,7 +65,6 @@ def replace_objects(
     tables = change.tables if intact else replace(change.tables, settled=set())
     # A damaged row may stand where a good one belongs.
     writing = replace(change, tables=tables, verb="INSERT OR REPLACE")
-    chosen = set(found)
     for parts, write in ((content.live, writing.live), (content.gone, writing.gone)):
         for part in parts:
             mine = [k for k, key in enumerate(part.ids) if (part.type.name, key) in chosen]

@@ -5,6 +5,7 @@ import json
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -38,8 +39,8 @@ class LibraryHome:
         self.registry = SqliteRegistry(self.home.registry)
         self.lake = LocalLake(self.home.lake)
 
-    def append(self, changes: Iterable[Change]) -> None:
-        """One commit."""
+    def append(self, changes: Iterable[Change], occurred_at: datetime | None = None) -> None:
+        """One commit; its events occurred when they are recorded, or at a given moment."""
         rows = [self.written.event(change) for change in changes]
         self.rows += rows
         events = [
@@ -51,6 +52,7 @@ class LibraryHome:
                 sequence_number=row["sequence_number"],
                 data=row["data"],
                 state_hash=hashlib.sha256(compact(json.loads(row["data"])["state"]).encode()).hexdigest(),
+                occurred_at=occurred_at,
             )
             for row in rows
         ]

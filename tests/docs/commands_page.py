@@ -1,5 +1,5 @@
-"""The page on commands as steps on a copy of the demo. `python -m tests.docs.commands_page HOME` writes its outputs
-anew, from a finished demo's home.
+"""The pages on commands and on replays as steps on a copy of the demo. `python -m tests.docs.commands_page HOME PAGE`
+writes a page's outputs anew, from a finished demo's home.
 """
 
 import re
@@ -14,8 +14,8 @@ from resources.home import PROJECT_ROOT, Home
 from tests.docs.tutorial import Reader, done, steps
 from tests.newcomer import newcomer
 
-PAGE = PROJECT_ROOT / "docs" / "commands.md"
-STEPS = steps(PAGE.read_text(encoding="utf-8"))
+PAGES = {name: PROJECT_ROOT / "docs" / f"{name}.md" for name in ("commands", "replay")}
+STEPS = {name: steps(page.read_text(encoding="utf-8")) for name, page in PAGES.items()}
 
 
 @contextmanager
@@ -33,18 +33,21 @@ def settled(output: str) -> str:
     output = re.sub(r'("recorded_at": ?")[^"]+|20[2-9][0-9]-[01][0-9]-[0-3][0-9]T[0-9:.]+Z', r"\1NOW", output)
     output = re.sub(r'("position": ?|position )[0-9,]+', r"\1N", output)
     output = re.sub(r"34[0-9],[0-9]{3}", "N", output)
+    output = re.sub(r"[0-9a-f]{32}", "ID", output)
+    output = re.sub(r" +[0-9.]+ s\b", " S s", output)
     return "\n".join(" ".join(line.split()) for line in output.splitlines())
 
 
 def main() -> None:
-    page = PAGE.read_text(encoding="utf-8")
+    name = sys.argv[2]
+    page = PAGES[name].read_text(encoding="utf-8")
     with tempfile.TemporaryDirectory() as folder, reader_with_demo(Path(sys.argv[1]), Path(folder)) as one:
-        outputs = [done(one, step) for step in STEPS]
-    for step, output in reversed(list(zip(STEPS, outputs, strict=True))):
+        outputs = [done(one, step) for step in STEPS[name]]
+    for step, output in reversed(list(zip(STEPS[name], outputs, strict=True))):
         if output:
             text = "".join(f"$ {command}\n{now}\n" if now else f"$ {command}\n" for command, _, now in output)
             page = page[: step.start] + text + page[step.end :]
-    PAGE.write_text(page, encoding="utf-8")
+    PAGES[name].write_text(page, encoding="utf-8")
 
 
 if __name__ == "__main__":

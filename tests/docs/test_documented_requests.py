@@ -25,7 +25,8 @@ REQUESTS = [
 
 WRITTEN = [
     line.removeprefix("$ ").replace("'", "").partition("?")[0]
-    for line in (PROJECT_ROOT / "docs" / "commands.md").read_text(encoding="utf-8").splitlines()
+    for page in ("commands", "replay")
+    for line in (PROJECT_ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8").splitlines()
     if line.startswith("$ curl ")
 ]
 """Those that change something: `test_commands_page.py` does them, on a home of their own."""

@@ -80,14 +80,20 @@ class Place:
             return compare(sink.writer, sink.layout, source.histories, buckets)
 
 
+def check_projection(name: object) -> str:
+    """Raises SpiceError for one that does not exist."""
+    if not isinstance(name, str) or name not in OPTIONS:
+        raise SpiceError(
+            "Unknown projection", f"there is no projection {name!r}.", where="projection", allowed=sorted(OPTIONS)
+        )
+    return name
+
+
 def open_place(
     home: Home, projection: str, domains: Sequence[Domain], registry: Registry, *, owner: str, run_id: str = ""
 ) -> Place:
     """Of a home on this machine. Raises SpiceError for a projection that does not exist."""
-    if projection not in OPTIONS:
-        raise SpiceError(
-            "Unknown projection", f"there is no projection {projection!r}.", where="projection", allowed=sorted(OPTIONS)
-        )
+    check_projection(projection)
     sources = []
     for domain in domains:
         histories = open_histories(home, domain.name, COLUMNS)
