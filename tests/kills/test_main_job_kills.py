@@ -43,7 +43,7 @@ LONG = bool(os.environ.get("SPICE_LONG_TESTS"))
 SEED = int(os.environ.get("SPICE_KILL_SEED", "20130101"))
 HOMES = 16 if LONG else 2
 """Of the bakery; each is ended three times: 6 random moments in `make test`, 48 (and 20 of the year) in `make test-long`."""
-YEAR_KILLS = 20 if LONG else 2
+YEAR_KILLS = 20 if LONG else 1
 KILLS_A_HOME = 4
 """Of the year at most, before it is completed and looked at."""
 
