@@ -158,7 +158,7 @@ def main() -> int:
         if given.fence_off:
             from tests.simulator.mutants import MUTANTS
 
-            stack.enter_context(next(mutant for mutant in MUTANTS if mutant.name == "fence off").applied())
+            stack.enter_context(next(mutant for mutant in MUTANTS if mutant.name == "control: fence off").applied())
         stop = stack.enter_context(StopOnSignal())
         threads = [threading.Thread(target=follow_one, args=(name, stop)) for name in given.sinks]
         say(event="ready")

@@ -29,7 +29,7 @@ from tests.embedded.shelves import (
 )
 
 SINKS = ("topic", "search", "graph")
-SHORT = ("--ttl", "0.6", "--renew", "0.1")
+SHORT = ("--ttl", "1.5", "--renew", "0.2")
 ROUNDS = 3
 
 
