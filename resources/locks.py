@@ -16,6 +16,12 @@ from resources.errors import SpiceError
 POLL_SECONDS = 0.2
 
 
+class Locked(SpiceError):
+    """Somebody else holds the lock, and the time to wait for it is over."""
+
+    kind = "spice:locked"
+
+
 def _lock_path(locks: Path, name: str) -> Path:
     return locks / f"{name.replace('/', '.')}.lock"
 
@@ -32,7 +38,7 @@ def exclusive(
     """Hold the lock `name` while the block runs.
 
     Waits without end by default (`on_wait` is called once with the holder's text), at most `wait_seconds` where given.
-    Raises SpiceError that names the holder when the time is over.
+    Raises Locked, which names the holder, when the time is over.
     """
     path = _lock_path(locks, name)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -43,7 +49,7 @@ def exclusive(
         while not _try_lock(descriptor):
             other = os.pread(descriptor, 400, 0).decode(errors="replace").strip() or "another process"
             if deadline is not None and time.monotonic() >= deadline:
-                raise SpiceError(
+                raise Locked(
                     "Locked", f"{name} is being written by {other}; wait for it or stop it, then try again.", status=409
                 )
             if not told and on_wait is not None:

@@ -25,6 +25,7 @@ from gateway.cli import (  # noqa: E402
     lineage,
     objects,
     projection,
+    reconcile,
     relay,
     replay,
     run,
@@ -61,6 +62,7 @@ app.command("demo")(demo.demo)
 app.command("dev")(run.dev)
 app.command("serve")(serve.serve)
 app.command("doctor")(care.doctor)
+app.command("reconcile")(reconcile.reconcile)
 app.command("reset")(care.reset)
 app.command("upgrade")(care.upgrade)
 app.command("simulate")(simulate.simulate)

@@ -38,6 +38,10 @@ def drift_definitions(domains: Sequence[Domain]) -> dg.Definitions:
     return dg.Definitions(asset_checks=checks, jobs=[nightly, *repairs], schedules=[schedule])
 
 
+def digest_check(name: str) -> dg.AssetCheckKey:
+    return dg.AssetCheckKey(key_of(f"projection/{name}/live"), DIGEST)
+
+
 def _digest_check(name: str, domains: Sequence[Domain]) -> dg.AssetChecksDefinition:
     @dg.asset_check(
         asset=key_of(f"projection/{name}/live"),

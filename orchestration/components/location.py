@@ -11,6 +11,7 @@ from orchestration.components.drift import drift_definitions
 from orchestration.components.lineage import lineage_metadata
 from orchestration.components.live_projections import live_projections
 from orchestration.components.rebuild_assets import rebuild_definitions
+from orchestration.components.reconciler import reconciler_definitions
 from orchestration.components.replay_assets import replay_definitions
 from orchestration.jobs.archiving import archiving_definitions
 from orchestration.sensors.dead_letters import dead_letter_keeping
@@ -46,6 +47,7 @@ def location_definitions(domains: Sequence[Domain]) -> dg.Definitions:
         drift_definitions(domains),
         deadletter_definitions(domains),
         dead_letter_keeping(domains),
+        reconciler_definitions(domains),
         follower_definitions(domains),
         topic_observation(domains),
         replay_request_definitions(domains, list(replays.jobs or ())),

@@ -13,14 +13,13 @@ import dagster as dg
 from ontology_assets.events.metrics import AppendMetrics
 from orchestration.components.metadata import figures_table
 from orchestration.run_log import Span, text_of
+from resources.run_records import VERSION_SHOWN
 from transforms.digests import combined_version
 
 ROWS = "rows"
 """The figure that is `dagster/partition_row_count` of a partition; of a whole table `dagster/row_count` says it."""
 RUN_SHOWN = 8
 """Signs of a run's id, as Dagster's own pages show it."""
-VERSION_SHOWN = 16
-"""Signs of a partition's data version: enough to compare, short enough for the page."""
 Figures = Mapping[str, Mapping[str, int]]
 """{figure: {partition: number}}, numbers of the run; `""` is the partition of an unpartitioned asset."""
 
