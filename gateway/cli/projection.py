@@ -8,6 +8,7 @@ import typer
 from gateway.cli.common import DomainOption, HomeOption, JsonOption, home_of, note, print_json, say, table
 from gateway.domains import domains, the_domain
 from gateway.readers import open_readers
+from resources.errors import SpiceError
 from resources.home import Home
 
 app = typer.Typer(no_args_is_help=True, help="Read models and topic: position, lag, proof, rebuild, undo.")
@@ -83,15 +84,21 @@ def rebuild(
 def verify(
     name: Annotated[str, typer.Argument(help="search or graph.")],
     buckets: Annotated[str | None, typer.Option(help="0..7 or 3,b; default: all 16.")] = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Compare what is stored of it: no value is read back. All buckets.")
+    ] = False,
     home: HomeOption = None,
     json: JsonOption = False,
 ) -> None:
     """Read the read model back and compare it with the log, bucket by bucket; status 1 if one differs."""
     from gateway.projection_care import buckets_of, compared, place_of
+    from ontology_assets.projections.quick import quick as compare_kept
     from ontology_assets.projections.repair import verify as look
 
+    if quick and buckets:
+        raise SpiceError("Not both", "a quick look is at all buckets.", where="--buckets")
     with place_of(home_of(home), name, domains()) as at:
-        found = look(at, buckets_of(buckets))
+        found = [one.comparison for one in compare_kept(at)] if quick else look(at, buckets_of(buckets))
     _tell_comparisons(compared(found), json=json)
     raise typer.Exit(any(one.different for one in found))
 

@@ -1,15 +1,16 @@
 """A read model against its log: the digest of each bucket, of what queries read and of what the events say.
 
 Both sides are of one position. The model's is computed from its rows, the log's by folding whole histories through the
-function that the projection itself uses.
+function that the projection itself uses. The hashes that rows are stored with, and the digest that is kept
+with each transaction, have to be the same too.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ontology_assets.events.histories import WholeHistories
 from ontology_assets.projections.digest import digest_text
-from ontology_assets.projections.documents import COLUMNS, WordsOf
+from ontology_assets.projections.documents import WordsOf
 from ontology_assets.projections.proof import recompute
 from ontology_assets.projections.skips import fold_whole
 from resources.read_model.base import BUCKETS, BucketDigest, Changes, ReadModelWriter
@@ -18,21 +19,21 @@ from resources.read_model.query import DomainLayout
 
 EMPTY = BucketDigest(0, (0, 0, 0, 0))
 ALL_BUCKETS = tuple(range(BUCKETS))
-READ = COLUMNS
-"""Columns of an event that folding takes."""
+Digests = Mapping[int, BucketDigest]
 
 
 @dataclass(frozen=True)
 class BucketComparison:
-    """`log` and `model` at one position. `documents` counts the tombstones as well."""
+    """`log`, `model` and the hashes or sums `kept` with it, at one position. `documents` counts tombstones as well."""
 
     bucket: int
     log: BucketDigest
     model: BucketDigest
+    kept: BucketDigest
 
     @property
     def equal(self) -> bool:
-        return self.log == self.model
+        return self.log == self.model == self.kept
 
     @property
     def log_text(self) -> str:
@@ -40,15 +41,17 @@ class BucketComparison:
 
     @property
     def model_text(self) -> str:
-        return digest_text({self.bucket: self.model})
+        """Of the rows; of what is kept with them, where only that differs."""
+        return digest_text({self.bucket: self.kept if self.model == self.log else self.model})
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Of one domain's part of a read model."""
+    """Of one domain's part of a read model. `history` names the log up to `position`, None for an empty one."""
 
     domain: str
     position: int
+    history: str | None
     buckets: tuple[BucketComparison, ...]
 
     @property
@@ -85,18 +88,27 @@ def compare(
     """Read everything of these buckets, on both sides. Writes go on meanwhile."""
     chosen = tuple(buckets)
     with writer.reading():
-        position = writer.state().position
+        position, history = writer.state().position, writer.history()
+        kept = [writer.stored_digest(chosen), writer.digest()]
         if chosen == ALL_BUCKETS:
             model = recompute(writer, layout)
         else:
             model = _together(recompute(writer, layout, bucket) for bucket in chosen)
     log = _together(digest_of(log_content(histories, layout, bucket, position)) for bucket in chosen)
-    told = sorted({*chosen, *model, *log})
-    return Comparison(
-        layout.domain,
-        position,
-        tuple(BucketComparison(one, log.get(one, EMPTY), model.get(one, EMPTY)) for one in told),
-    )
+    return Comparison(layout.domain, position, history, by_bucket({*chosen, *model, *log}, log, model, kept))
+
+
+def by_bucket(
+    buckets: Iterable[int], log: Digests, model: Digests, kept: Sequence[Digests]
+) -> tuple[BucketComparison, ...]:
+    """A bucket that one of them does not have is empty there. Of what is `kept` that counts which is not the log's."""
+    found = []
+    for one in sorted(buckets):
+        said = log.get(one, EMPTY)
+        differing = (each.get(one, EMPTY) for each in kept)
+        along = next((each for each in differing if each != said), said)
+        found.append(BucketComparison(one, said, model.get(one, EMPTY), along))
+    return tuple(found)
 
 
 def _together(digests: Iterable[dict[int, BucketDigest]]) -> dict[int, BucketDigest]:

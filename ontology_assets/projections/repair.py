@@ -8,6 +8,7 @@ from contextlib import closing
 from dataclasses import dataclass
 
 from ontology_assets.projections.comparison import ALL_BUCKETS, Comparison, compare, log_content
+from ontology_assets.projections.log_digest import remember
 from ontology_assets.projections.rebuild.place import Place, Source
 from ontology_assets.projections.sinks import collector_paused
 from resources.errors import SpiceError
@@ -30,11 +31,12 @@ class Repaired:
 
 
 def verify(place: Place, buckets: Sequence[int] = ALL_BUCKETS) -> list[Comparison]:
-    """The read model that is asked against the log, domain by domain. Nothing is changed."""
+    """The read model that is asked against the log, domain by domain. Nothing of it is changed."""
     found = []
     for source in place.sources:
         with closing(place.live_sink(source)) as sink, collector_paused():
             found.append(compare(sink.writer, sink.layout, source.histories, buckets))
+        remember(place, found[-1])
     return found
 
 

@@ -1,13 +1,16 @@
-"""The check `digest` of the live read models: equal to the log, bucket by bucket; and the job that repairs them.
+"""The checks of the live read models: equal to the log, bucket by bucket; and the job that repairs them.
 
-Unpartitioned: one result that tells of all sixteen buckets. It reads everything back, so it runs each night or by hand.
+Unpartitioned: one result that tells of all sixteen buckets. `digest` reads everything back, so it runs each night or by
+hand; `kept_digest` compares what is stored of it, each hour.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import dagster as dg
 
 from ontology_assets.model.definitions import Domain
+from ontology_assets.projections.comparison import Comparison
+from ontology_assets.projections.quick import quick
 from ontology_assets.projections.repair import repair, verify
 from ontology_assets.projections.sinks import OPTIONS
 from orchestration.components.common import key_of
@@ -15,31 +18,46 @@ from orchestration.components.rebuild_assets import comparison_table, place_of
 from orchestration.runtime import Runtime
 
 DIGEST = "digest"
+KEPT_DIGEST = "kept_digest"
 
 
 def drift_definitions(domains: Sequence[Domain]) -> dg.Definitions:
-    """A check of each projection, the nightly job of all of them, a repair job of each."""
-    checks = [_digest_check(name, domains) for name in sorted(OPTIONS)]
+    """Both checks of each projection, a nightly and an hourly job of all of them, a repair job of each."""
+    whole = [_digest_check(name, domains) for name in sorted(OPTIONS)]
+    kept = [_kept_check(name, domains) for name in sorted(OPTIONS)]
     nightly = dg.define_asset_job(
         "compare_projections",
-        selection=dg.AssetSelection.checks(*checks),
+        selection=dg.AssetSelection.checks(*whole),
         description="Reads every live read model back and compares it with the log, bucket by bucket.",
         executor_def=dg.in_process_executor,
     )
-    schedule = dg.ScheduleDefinition(
-        name="nightly_comparison",
-        job=nightly,
-        cron_schedule="43 3 * * *",
+    hourly = dg.define_asset_job(
+        "compare_digests",
+        selection=dg.AssetSelection.checks(*kept),
+        description="Compares the digests that are kept of every live read model with those of the log; seconds.",
+        executor_def=dg.in_process_executor,
+    )
+    schedules = [
+        _schedule("nightly_comparison", nightly.name, "43 3 * * *", "each night at 3:43 UTC"),
+        _schedule("hourly_comparison", hourly.name, "37 * * * *", "at 37 minutes past each hour"),
+    ]
+    repairs = [_repair_job(name, domains) for name in sorted(OPTIONS)]
+    return dg.Definitions(asset_checks=[*whole, *kept], jobs=[nightly, hourly, *repairs], schedules=schedules)
+
+
+def _schedule(name: str, job: str, cron: str, when: str) -> dg.ScheduleDefinition:
+    return dg.ScheduleDefinition(
+        name=name,
+        job_name=job,
+        cron_schedule=cron,
         execution_timezone="UTC",
-        description="Runs the job compare_projections each night at 3:43 UTC.",
+        description=f"Runs the job {job} {when}.",
         default_status=dg.DefaultScheduleStatus.RUNNING,
     )
-    repairs = [_repair_job(name, domains) for name in sorted(OPTIONS)]
-    return dg.Definitions(asset_checks=checks, jobs=[nightly, *repairs], schedules=[schedule])
 
 
-def digest_check(name: str) -> dg.AssetCheckKey:
-    return dg.AssetCheckKey(key_of(f"projection/{name}/live"), DIGEST)
+def drift_checks(name: str) -> list[dg.AssetCheckKey]:
+    return [dg.AssetCheckKey(key_of(f"projection/{name}/live"), check) for check in (DIGEST, KEPT_DIGEST)]
 
 
 def _digest_check(name: str, domains: Sequence[Domain]) -> dg.AssetChecksDefinition:
@@ -55,26 +73,49 @@ def _digest_check(name: str, domains: Sequence[Domain]) -> dg.AssetChecksDefinit
             found = verify(place)
             stage.advance(sum(one.model.documents for compared in found for one in compared.buckets))
         place.registry.close()
-        different = {one.domain: one.different for one in found if one.different}
-        told = "; ".join(
-            f"{domain}: {', '.join(f'{one:x}' for one in buckets)}" for domain, buckets in different.items()
-        )
-        return dg.AssetCheckResult(
-            passed=not different,
-            severity=dg.AssetCheckSeverity.ERROR,
-            description=f"differs from the log in buckets {told}. Repair them: the job repair_{name}, or "
-            f"`spice projection repair {name}`."
-            if different
-            else None,
-            metadata={
-                "different": sum(len(buckets) for buckets in different.values()),
-                "documents": sum(bucket.model.documents for one in found for bucket in one.buckets),
-                **{f"position_{one.domain}": one.position for one in found},
-                "by_bucket": comparison_table(found),
-            },
-        )
+        return _result(name, found, "repair them")
 
     return digest
+
+
+def _kept_check(name: str, domains: Sequence[Domain]) -> dg.AssetChecksDefinition:
+    @dg.asset_check(
+        asset=key_of(f"projection/{name}/live"),
+        name=KEPT_DIGEST,
+        description="The hashes that rows were stored with and the digest kept with each transaction are what the "
+        "events say: no row is missing, too many or back from the dead. Values are not read back: `digest` does that.",
+    )
+    def kept_digest(context: dg.AssetCheckExecutionContext, runtime: Runtime) -> dg.AssetCheckResult:
+        place = place_of(runtime, name, domains, context.run.run_id)
+        with runtime.clock.stage(f"projection/{name}/live, {KEPT_DIGEST}"):
+            found = quick(place)
+        place.registry.close()
+        since = {f"log_digest_kept_at_{one.comparison.domain}": one.since for one in found if one.since is not None}
+        return _result(name, [one.comparison for one in found], "compare and repair them", since)
+
+    return kept_digest
+
+
+def _result(
+    name: str, found: Sequence[Comparison], advice: str, more: Mapping[str, int] | None = None
+) -> dg.AssetCheckResult:
+    different = {one.domain: one.different for one in found if one.different}
+    told = "; ".join(f"{domain}: {', '.join(f'{one:x}' for one in buckets)}" for domain, buckets in different.items())
+    return dg.AssetCheckResult(
+        passed=not different,
+        severity=dg.AssetCheckSeverity.ERROR,
+        description=f"differs from the log in buckets {told}. To {advice}: the job repair_{name}, or "
+        f"`spice projection repair {name}`."
+        if different
+        else None,
+        metadata={
+            "different": sum(len(buckets) for buckets in different.values()),
+            "documents": sum(bucket.model.documents for one in found for bucket in one.buckets),
+            **{f"position_{one.domain}": one.position for one in found},
+            **(more or {}),
+            "by_bucket": comparison_table(found),
+        },
+    )
 
 
 def _repair_job(name: str, domains: Sequence[Domain]) -> dg.JobDefinition:

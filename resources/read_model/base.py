@@ -162,6 +162,10 @@ class ReadModelWriter(ABC):
         """The digest kept with each transaction, by bucket."""
 
     @abstractmethod
+    def stored_digest(self, buckets: Sequence[int]) -> dict[int, BucketDigest]:
+        """The sums of the hashes that rows and tombstones were stored with, by bucket: content is not looked at."""
+
+    @abstractmethod
     def reading(self) -> AbstractContextManager[None]:
         """One read transaction around what is read inside: digest and rows are then of one position."""
 

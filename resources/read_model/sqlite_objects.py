@@ -10,10 +10,10 @@ from dataclasses import replace
 from typing import Any
 
 from resources.read_model.base import BUCKETS, Changes, TypeChanges
-from resources.read_model.digest_sums import DigestSums
 from resources.read_model.query import DomainLayout
 from resources.read_model.sqlite_changes import ChangeWriter, pick
 from resources.read_model.sqlite_layout import all_columns, index_ids
+from resources.read_model.sqlite_rows import stored_sums
 
 Stored = tuple[Any, ...]
 Object = tuple[str, str]
@@ -21,7 +21,6 @@ Object = tuple[str, str]
 _LIVE, _GONE, _PARKED = "live", "gone", "parked"
 _RID, _ID, _BUCKET, _HASH, _WORDS = 1, 2, 5, 6, 7
 """Places in a live row, behind the mark that says it is one."""
-HASHES_AT_ONCE = 50_000
 
 
 def different(change: ChangeWriter, objects: Mapping[str, Sequence[str]], content: Changes) -> list[Object]:
@@ -183,21 +182,12 @@ def _words(rows: Mapping[Object, list[Stored]], name: str) -> set[tuple[int, str
 
 def _count_again(change: ChangeWriter, buckets: set[Any]) -> None:
     """The digest kept of these buckets, as the sum of what is stored. A hash that is none counts for nothing."""
-    concerned = json.dumps(sorted(one for one in buckets if type(one) is int and 0 <= one < BUCKETS))
+    concerned = sorted(one for one in buckets if type(one) is int and 0 <= one < BUCKETS)
     change.connection.execute(
-        "DELETE FROM digest WHERE domain = ? AND bucket IN (SELECT value FROM json_each(?))", (change.domain, concerned)
+        "DELETE FROM digest WHERE domain = ? AND bucket IN (SELECT value FROM json_each(?))",
+        (change.domain, json.dumps(concerned)),
     )
-    counted = replace(change, sums=DigestSums())
-    good = "bucket IN (SELECT value FROM json_each(?)) AND typeof(hash) = 'blob' AND length(hash) = 16"
-    for no in change.tables.numbers.values():
-        for text, given in (
-            (f"SELECT bucket, hash FROM t{no} WHERE {good}", (concerned,)),  # noqa: S608
-            (f"SELECT bucket, hash FROM tombstones WHERE no = ? AND {good}", (no, concerned)),  # noqa: S608
-        ):
-            cursor = change.connection.execute(text, given)
-            while rows := cursor.fetchmany(HASHES_AT_ONCE):
-                counted.sums.add([row[0] for row in rows], [row[1] for row in rows])
-    counted.digest()
+    replace(change, sums=stored_sums(change.connection, change.tables.numbers.values(), concerned)).digest()
 
 
 def _by_type(objects: Iterable[Object]) -> dict[str, list[str]]:

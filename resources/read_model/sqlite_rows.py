@@ -1,10 +1,12 @@
-"""Reading stored rows back: the SELECT of a type and the way from a tuple to a Row; all of a bucket, what is parked."""
+"""Reading stored rows back: the way from a tuple to a Row; all of a bucket, what is parked, stored hashes."""
 
+import json
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from resources.read_model.base import ParkedObject
+from resources.read_model.digest_sums import DigestSums
 from resources.read_model.query import Row, TypeLayout
 from resources.read_model.sqlite_layout import cell_columns, link_columns
 
@@ -48,3 +50,22 @@ def read_parked(connection: sqlite3.Connection, domain: str) -> list[ParkedObjec
         "SELECT type, id, bucket, position, reason, waiting FROM parked WHERE domain = ? ORDER BY position", (domain,)
     )
     return [ParkedObject(*row) for row in rows]
+
+
+HASHES_AT_ONCE = 50_000
+
+
+def stored_sums(connection: sqlite3.Connection, numbers: Iterable[int], buckets: Sequence[int]) -> DigestSums:
+    """The hashes that rows and tombstones of these types were stored with. One that is none counts for nothing."""
+    sums = DigestSums()
+    given = json.dumps(list(buckets))
+    good = "bucket IN (SELECT value FROM json_each(?)) AND typeof(hash) = 'blob' AND length(hash) = 16"
+    for no in numbers:
+        for text, values in (
+            (f"SELECT bucket, hash FROM t{no} WHERE {good}", (given,)),  # noqa: S608
+            (f"SELECT bucket, hash FROM tombstones WHERE no = ? AND {good}", (no, given)),  # noqa: S608
+        ):
+            cursor = connection.execute(text, values)
+            while rows := cursor.fetchmany(HASHES_AT_ONCE):
+                sums.add([row[0] for row in rows], [row[1] for row in rows])
+    return sums

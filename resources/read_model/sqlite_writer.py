@@ -44,7 +44,7 @@ from resources.read_model.sqlite_layout import (
     settle_type,
 )
 from resources.read_model.sqlite_objects import different, replace_objects
-from resources.read_model.sqlite_rows import read_documents, read_parked, read_tombstones
+from resources.read_model.sqlite_rows import read_documents, read_parked, read_tombstones, stored_sums
 from resources.sqlite_file import FileDamaged, SqliteFile, is_damage
 
 logger = logging.getLogger(__name__)
@@ -151,6 +151,10 @@ class SqliteWriter(ReadModelWriter):
         if not self._stored(connection).fits:
             return {}
         return read_digest(connection, self._layout.domain)
+
+    def stored_digest(self, buckets: Sequence[int]) -> dict[int, BucketDigest]:
+        connection = self._connection()
+        return stored_sums(connection, self._tables(connection).numbers.values(), buckets).buckets()
 
     @contextmanager
     def reading(self) -> Iterator[None]:
