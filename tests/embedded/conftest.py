@@ -2,6 +2,7 @@
 
 import fcntl
 import shutil
+import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.bakery import BAKERY, NAME, Kitchen, RunServer, Workshop, kitchen, workshop
+
+LOCALES = ("C", "C.utf8", "C.UTF-8", "tr_TR.UTF-8", "de_DE.UTF-8", "en_US.UTF-8")
 
 
 @dataclass(frozen=True)
@@ -48,3 +51,22 @@ def full(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kitchen]:
 def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kitchen]:
     """Without contracts and expectations, which would stop what the gates are there for, and take time."""
     yield from kitchen(tmp_path_factory.mktemp("bare"), rules=False)
+
+
+@pytest.fixture(scope="session")
+def locales(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
+    """A folder for the locales that this machine can make, and all that are at hand, of `LOCALES`."""
+    folder = tmp_path_factory.mktemp("locales")
+    told = subprocess.run(["locale", "-a"], capture_output=True, text=True, check=True).stdout.split()
+    found = [name for name in LOCALES if name in told]
+    for name in set(LOCALES) - set(told):
+        language = name.split(".")[0]
+        if shutil.which("localedef") and language != "C":
+            subprocess.run(
+                ["localedef", "--no-archive", "-i", language, "-f", "UTF-8", folder / name],
+                check=False,  # no sources of locales here: then there are the installed ones
+                capture_output=True,
+            )
+        found += [name] if (folder / name).exists() else []
+    assert len(found) >= 2, f"install a second locale; here are: {told}"
+    return folder, found

@@ -31,7 +31,6 @@ from tests.embedded.folding_process import PLANTED, SINKS
 from tests.unit.events.counted import NotSynced
 
 EVENTS, FEW = 10_000, 400
-LOCALES = ("C", "C.utf8", "C.UTF-8", "tr_TR.UTF-8", "de_DE.UTF-8", "en_US.UTF-8")
 TEXTS = ("Iı İi ß", "é", "e\u0301", "한강", "\U0001f4d6", "ǅ Ω K", "", "a\u0000b\u2028c", "ﬁ \u200f rtl")
 """Letters whose case depends on the language, NFC and NFD, astral, empty, control characters."""
 
@@ -182,25 +181,6 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Made:
 @pytest.fixture(scope="module")
 def few(tmp_path_factory: pytest.TempPathFactory) -> Made:
     return make(tmp_path_factory.mktemp("few"), FEW)
-
-
-@pytest.fixture(scope="module")
-def locales(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
-    """A folder for the locales that this machine can make, and all that are at hand, of `LOCALES`."""
-    folder = tmp_path_factory.mktemp("locales")
-    told = subprocess.run(["locale", "-a"], capture_output=True, text=True, check=True).stdout.split()
-    found = [name for name in LOCALES if name in told]
-    for name in set(LOCALES) - set(told):
-        language = name.split(".")[0]
-        if shutil.which("localedef") and language != "C":
-            subprocess.run(
-                ["localedef", "--no-archive", "-i", language, "-f", "UTF-8", folder / name],
-                check=False,  # no sources of locales here: then there are the installed ones
-                capture_output=True,
-            )
-        found += [name] if (folder / name).exists() else []
-    assert len(found) >= 2, f"install a second locale; here are: {told}"
-    return folder, found
 
 
 def folded(
