@@ -30,11 +30,12 @@ class ToldCheck:
         for partition, envelope in self.envelopes.items():
             yield from self._envelope(partition, envelope, self.told.get(partition))
         for partition, one in self.told.items():
-            if partition not in self.envelopes and _version(one, partition):
-                yield from self._without_envelope(partition, one)
-            yield from self._positions(partition, one)
+            reasons = [*self._version_unknown(partition, one), *self._positions_unknown(one)]
+            if reasons:
+                yield self._unknown(partition, f"it names {'; '.join(reasons)}.")
 
     def _envelope(self, partition: str, envelope: AssetVersion, told: Materialized | None) -> Iterator[Difference]:
+        """Whether Dagster was told of it: of this version, with its count."""
         if told is not None and not _version(told, partition):
             return  # a run that found nothing of this partition
         if told is not None and names(told, partition, envelope.data_version):
@@ -43,41 +44,39 @@ class ToldCheck:
                 detail = f"it shows {told.rows} rows, the envelope (event {envelope.position:,}) says {rows:,}."
                 yield self._mendable(Kind.TOLD_ROWS, partition, detail)
             return
-        (run,) = self.ledgers.runs_of([envelope.position])
-        if run in self.unfinished:
+        newest = self._newest(partition)
+        (run,) = self.ledgers.runs_of([newest.position])
+        if run in self.unfinished or newest.event_id != envelope.event_id:
             self.at_work.add(run)
-            return
-        if told is not None and not self._said(partition, told):
-            # A run may have begun, appended and told of it since the envelopes were read.
-            if not self._said_by_now(partition, told):
-                yield self._unknown(partition, f"it names version {_version(told, partition)}.")
-            return
-        since = f"event {envelope.position:,} says version {envelope.data_version[:SHOWN]}, and its run has ended"
-        last = "Dagster knows of none" if told is None else f"the latest is version {_version(told, partition)}"
-        yield self._mendable(Kind.NOT_TOLD, partition, f"{since}; {last}.")
+        elif told is None or self._said(partition, told):
+            since = f"event {envelope.position:,} says version {envelope.data_version[:SHOWN]}, and its run has ended"
+            last = "Dagster knows of none" if told is None else f"the latest is version {_version(told, partition)}"
+            yield self._mendable(Kind.NOT_TOLD, partition, f"{since}; {last}.")
 
-    def _without_envelope(self, partition: str, told: Materialized) -> Iterator[Difference]:
-        if not self._said_by_now(partition, told):
-            yield self._unknown(partition, f"it names version {_version(told, partition)}; the log has none at all.")
+    def _newest(self, partition: str) -> AssetVersion:
+        """A run may have begun, appended, and told of it, since the envelopes were read."""
+        self.ledgers.heads.catch_up()
+        return self.ledgers.heads.asset_versions(self.subject.asset)[partition]
 
-    def _positions(self, partition: str, told: Materialized) -> Iterator[Difference]:
+    def _version_unknown(self, partition: str, told: Materialized) -> Iterator[str]:
+        envelope, version = self.envelopes.get(partition), _version(told, partition)
+        if not version or (envelope is not None and names(told, partition, envelope.data_version)):
+            return
+        self.ledgers.heads.catch_up()
+        if not self._said(partition, told):
+            yield f"version {version[:SHOWN]}, of which the log has no envelope"
+
+    def _positions_unknown(self, told: Materialized) -> Iterator[str]:
         if told.first is None or told.last is None:
             return
-        end = self.ledgers.log.end().position
+        positions, end = f"positions {told.first:,} to {told.last:,}", self.ledgers.log.end().position
         if told.last > end:
-            yield self._unknown(
-                partition, f"it names positions {told.first:,} to {told.last:,}; the log ends at {end:,}."
-            )
+            yield f"{positions}, the log ends at {end:,}"
             return
         runs = set(self.ledgers.runs_of(sorted({told.first, told.last})))
         if runs != {told.run_id}:
             others = ", ".join(run[:SHOWN] or "no run" for run in sorted(runs - {told.run_id}))
-            detail = f"its run names positions {told.first:,} to {told.last:,}, which are of {others}."
-            yield self._unknown(partition, detail)
-
-    def _said_by_now(self, partition: str, told: Materialized) -> bool:
-        self.ledgers.heads.catch_up()
-        return self._said(partition, told)
+            yield f"{positions}, which are of {others}"
 
     def _said(self, partition: str, told: Materialized) -> bool:
         said = self.ledgers.versions_said(self.subject.asset, partition)
