@@ -10,7 +10,7 @@ from ontology_assets.model.layout import check_together
 from ontology_assets.model.loading import load_domain
 from orchestration.components.clean_assets import clean_asset
 from orchestration.components.common import key_of
-from orchestration.components.drift import drift_checks
+from orchestration.components.drift import kept_digest_check
 from orchestration.components.events_assets import events_asset
 from orchestration.components.link_assets import link_asset
 from orchestration.components.live_projections import DESCRIPTIONS, asset_name
@@ -56,11 +56,10 @@ def domain_definitions(domain: DomainModel) -> dg.Definitions:
     ]
     selection = dg.AssetSelection.assets(*(key for asset in assets for key in asset.keys))
     live = dg.AssetSelection.assets(*(key_of(asset_name(projection)) for projection in DESCRIPTIONS))
-    by_schedule = [check for projection in DESCRIPTIONS for check in drift_checks(projection)]
+    by_schedule = [*map(kept_digest_check, DESCRIPTIONS), reconciled_check(domain.name)]
     job = dg.define_asset_job(
         domain.name,
-        # Those checks look at everything there is: a third of the sample's run, for what each night says anyway.
-        selection=(selection | live) - dg.AssetSelection.checks(*by_schedule, reconciled_check(domain.name)),
+        selection=(selection | live) - dg.AssetSelection.checks(*by_schedule),
         description=f"{domain.label.get('en', domain.name)}: files to objects to read models, in one run. Materialize "
         "all (or a range of partitions); what is unchanged is found out and left alone. A failed blocking check "
         "holds back what is downstream of it.",

@@ -148,9 +148,7 @@ class SqliteWriter(ReadModelWriter):
 
     def digest(self) -> dict[int, BucketDigest]:
         connection = self._connection()
-        if not self._stored(connection).fits:
-            return {}
-        return read_digest(connection, self._layout.domain)
+        return read_digest(connection, self._layout.domain) if self._stored(connection).fits else {}
 
     def stored_digest(self, buckets: Sequence[int]) -> dict[int, BucketDigest]:
         connection = self._connection()
