@@ -1,5 +1,8 @@
-"""What `spice projection` does to read models: verify, repair, rebuild by the Dagster job, undo."""
+"""What people do to read models: verify, repair, rebuild by the Dagster job, undo."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -8,12 +11,12 @@ from gateway.runs import run_job
 from ontology_assets.model.definitions import Domain
 from ontology_assets.projections.comparison import Comparison
 from ontology_assets.projections.rebuild.place import Place, open_place
-from ontology_assets.projections.rebuild.record import Rebuild
-from ontology_assets.projections.rebuild.swap import Undone, undo
+from ontology_assets.projections.rebuild.record import Rebuild, Undone
+from ontology_assets.projections.rebuild.undo import undo
 from ontology_assets.projections.replay.selection import unbroken
 from resources.errors import SpiceError
-from resources.home import Home
-from resources.instance import open_instance
+from resources.home import PROJECT_ROOT, Home
+from resources.instance import ensure_instance
 from resources.registry.sql import SqliteRegistry
 
 OWNER = "spice projection"
@@ -54,25 +57,17 @@ def rebuild(home: Home, name: str, given: str | None) -> dict[str, object]:
     return outcome
 
 
-def undo_and_tell(home: Home, name: str, domains: Sequence[Domain]) -> Undone:
-    """Go back to the former generation; Dagster is told afterwards."""
+def undo_here(home: Home, name: str, domains: Sequence[Domain], asked: str | None = None) -> Undone:
+    """Go back to the former generation (`asked`: from this one only). Dagster is told afterwards: `tell_dagster`."""
     with place_of(home, name, domains) as place:
-        done = undo(place)
-    import dagster as dg
-
-    with open_instance(home) as instance:
-        instance.report_runless_asset_event(
-            dg.AssetMaterialization(
-                dg.AssetKey(["projection", name, "swap"]),
-                description=f"Undone: generation {done.generation} is asked again instead of {done.former}.",
-                metadata={"generation": done.generation, "former_generation": done.former, **_behind(done)},
-            )
-        )
-    return done
+        return undo(place, asked)
 
 
-def _behind(done: Undone) -> dict[str, int]:
-    return {f"behind_{domain}": events for domain, events in done.behind.items()}
+def tell_dagster(home: Home) -> bool:
+    """Report what was undone, in a process that loads Dagster. False: it could not, and the housekeeping job will."""
+    ensure_instance(home)
+    command = [sys.executable, "-m", "orchestration.undone", "--home", str(home.root)]
+    return subprocess.run(command, cwd=PROJECT_ROOT, env=dict(os.environ), check=False).returncode == 0  # noqa: S603
 
 
 def compared(found: Sequence[Comparison]) -> list[dict[str, Any]]:

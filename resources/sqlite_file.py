@@ -62,8 +62,15 @@ class SqliteFile:
             if self._inode_at_path() == self._inode:
                 return self._connection
             self.close()
-        self._connection = self._open()
-        return self._connection
+        while True:
+            before = self._inode_at_path()
+            connection = self._open()
+            self._inode = self._inode_at_path()
+            # Of a link that was moved meanwhile it is not known which file was opened. A new file has none before.
+            if before in (-1, self._inode):
+                self._connection = connection
+                return connection
+            connection.close()
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
@@ -105,7 +112,6 @@ class SqliteFile:
             switch_to_wal(connection)
             connection.execute(f"PRAGMA synchronous={self._synchronous}")
             self._schema(connection)
-            self._inode = self._inode_at_path()
         except sqlite3.DatabaseError as fault:
             connection.close()
             if is_damage(fault):

@@ -36,6 +36,12 @@ query($id: String!) { partitionBackfillOrError(backfillId: $id) { ... on Partiti
 LAUNCH_ONE = """
 mutation($params: ExecutionParams!) { launchPipelineExecution(executionParams: $params) {
   __typename ... on LaunchRunSuccess { run { id } } ... on PythonError { message } } }"""
+RETRY = """
+mutation($params: ReexecutionParams!) { launchRunReexecution(reexecutionParams: $params) {
+  __typename ... on LaunchRunSuccess { run { id } } ... on PythonError { message } } }"""
+STEP_FAILURES = """
+query($id: ID!) { logsForRun(runId: $id, limit: 500) { ... on EventConnection { events {
+  ... on ExecutionStepFailureEvent { error { message causes { message } } } } } } }"""
 RUNS = """
 query($filter: RunsFilter) { runsOrError(filter: $filter, limit: 20) { ... on Runs { results {
   id status tags { key value } } } } }"""
@@ -76,13 +82,19 @@ class Ui:
 
     def __init__(self, project: Path, home: Path, job: str = "bakery") -> None:
         self.spice, self.port, self.job = Spice(home, project), free_port(), job
+        self.gateway_port = free_port()
         env = {k: v for k, v in os.environ.items() if k != MARK} | {"SPICE_HOME": str(home), "PYTHONPATH": str(project)}
-        command = [sys.executable, "-m", "gateway.cli.main", "dev", "--port", str(self.port)]
+        command = [sys.executable, "-m", "gateway.cli.main", "dev"]
+        command += ["--port", str(self.port), "--gateway-port", str(self.gateway_port)]
         self.process = subprocess.Popen(command, cwd=project, env=env, start_new_session=True)
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def gateway(self) -> str:
+        return f"http://127.0.0.1:{self.gateway_port}"
 
     def graphql(self, query: str, **variables: Any) -> Any:
         body = json.dumps({"query": query, "variables": variables}).encode()
@@ -102,7 +114,7 @@ class Ui:
             assert time.monotonic() < deadline, "the UI does not answer"
             time.sleep(0.5)
 
-    def finished(self, params: dict[str, Any]) -> list[dict[str, Any]]:
+    def finished(self, params: dict[str, Any], status: str = "COMPLETED_SUCCESS") -> list[dict[str, Any]]:
         """Launch a backfill, wait for its end, give its runs."""
         launched = self.graphql(LAUNCH, params=params)["launchPartitionBackfill"]
         assert launched["__typename"] == "LaunchBackfillSuccess", launched
@@ -110,7 +122,7 @@ class Ui:
         while True:
             found = self.graphql(BACKFILL, id=launched["backfillId"])["partitionBackfillOrError"]
             if found["status"] in ("COMPLETED_SUCCESS", "COMPLETED_FAILED", "FAILED", "CANCELED"):
-                assert found["status"] == "COMPLETED_SUCCESS", found
+                assert found["status"] == status, found
                 return list(found["runs"])
             assert time.monotonic() < deadline, found
             time.sleep(1)
@@ -133,6 +145,34 @@ class Ui:
         assert launched["__typename"] == "LaunchRunSuccess", launched
         return self.over(launched["run"]["id"])
 
+    def launched(self, job: str, *assets: str, **tags: str) -> str:
+        """What "Materialize" does for assets of a job without a backfill; the run's id."""
+        params = {
+            "mode": "default",
+            "executionMetadata": {"tags": [{"key": key, "value": value} for key, value in tags.items()]},
+            "runConfigData": "{}",
+            "selector": {
+                **REPOSITORY,
+                "pipelineName": job,
+                "assetSelection": [{"path": asset.split("/")} for asset in assets],
+            },
+        }
+        launched = self.graphql(LAUNCH_ONE, params=params)["launchPipelineExecution"]
+        assert launched["__typename"] == "LaunchRunSuccess", launched
+        return str(launched["run"]["id"])
+
+    def retried(self, run_id: str) -> str:
+        """What "Re-execute from failure" does; the new run's id."""
+        params = {"parentRunId": run_id, "strategy": "FROM_FAILURE"}
+        launched = self.graphql(RETRY, params=params)["launchRunReexecution"]
+        assert launched["__typename"] == "LaunchRunSuccess", launched
+        return str(launched["run"]["id"])
+
+    def failures(self, run_id: str) -> str:
+        """What the run's failed steps say."""
+        events = self.graphql(STEP_FAILURES, id=run_id)["logsForRun"]["events"]
+        return "\n".join(_causes(event["error"]) for event in events if event.get("error"))
+
     def runs(self) -> list[dict[str, Any]]:
         """The job's runs, newest first."""
         return list(self.graphql(RUNS, filter={"pipelineName": self.job})["runsOrError"]["results"])
@@ -141,9 +181,10 @@ class Ui:
         """The run when it has ended."""
         deadline = time.monotonic() + 180
         while True:
-            run = next((run for run in self.runs() if run["id"] == run_id), None)
+            found = self.graphql(RUNS, filter={"runIds": [run_id]})["runsOrError"]["results"]
+            run = next(iter(found), None)
             if run is not None and run["status"] in OVER:
-                return run
+                return dict(run)
             assert time.monotonic() < deadline, run
             time.sleep(0.5)
 
@@ -179,6 +220,10 @@ class Ui:
     def stop(self) -> None:
         self.process.send_signal(signal.SIGINT)
         self.process.wait(60)
+
+
+def _causes(error: dict[str, Any]) -> str:
+    return "\n".join([error["message"], *(cause["message"] for cause in error["causes"])])
 
 
 def tags_of(run: dict[str, Any]) -> dict[str, str]:

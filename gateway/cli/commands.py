@@ -20,7 +20,7 @@ from ontology_assets.commands.deciding import CheckedCommand
 from ontology_assets.commands.errors import DoneParked
 from ontology_assets.commands.receipt import Receipt
 from ontology_assets.commands.service import CommandService
-from ontology_assets.commands.visibility import parked
+from ontology_assets.commands.visibility import seen
 from ontology_assets.events.group import Answer
 from ontology_assets.model.definitions import Domain
 from resources.errors import SpiceError
@@ -189,5 +189,5 @@ def show(place: Home, known: Sequence[Domain], receipts: Sequence[Receipt]) -> N
                 follow_all(readers, domain, say=note)
                 models = readers.queries.models()
                 for one in mine:
-                    if aside := parked(models, one.domain, one.type, one.id):
+                    if aside := seen(models, one.domain, one.type, one.id).aside:
                         raise DoneParked(one.document(), aside)

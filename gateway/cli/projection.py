@@ -126,17 +126,25 @@ def repair(
 
 @app.command()
 def undo(
-    name: Annotated[str, typer.Argument(help="search or graph.")], home: HomeOption = None, json: JsonOption = False
+    name: Annotated[str, typer.Argument(help="search or graph.")],
+    asked: Annotated[
+        str | None, typer.Option(help="The generation to go back from: what was done already is then not undone.")
+    ] = None,
+    home: HomeOption = None,
+    json: JsonOption = False,
 ) -> None:
     """Ask the generation again that was asked before the last swap; says how far behind the log it is."""
-    from gateway.projection_care import undo_and_tell
+    from gateway.projection_care import tell_dagster, undo_here
 
-    done = undo_and_tell(home_of(home), name, domains())
+    place = home_of(home)
+    done = undo_here(place, name, domains(), asked)
     if json:
-        print_json(asdict(done))
-        return
-    behind = ", ".join(f"{domain} {events:,} events behind" for domain, events in done.behind.items() if events)
-    say(f"generation {done.generation} of {name} is asked again instead of {done.former}. {behind}".rstrip())
+        print_json({"generation": done.generation, "former": done.former, "behind": done.behind})
+    else:
+        behind = ", ".join(f"{domain} {events:,} events behind" for domain, events in done.behind.items() if events)
+        say(f"generation {done.generation} of {name} is asked again instead of {done.former}. {behind}".rstrip())
+    if not tell_dagster(place):
+        note("Dagster was not told of it; its hourly job housekeeping tells it.")
 
 
 def _publish_again(place: Home, *, yes: bool, json: bool) -> None:

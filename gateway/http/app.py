@@ -25,6 +25,7 @@ from gateway.http.lineage import LineageRoutes
 from gateway.http.objects import ObjectRoutes
 from gateway.http.openapi import openapi_document
 from gateway.http.problems import answer_with_problems
+from gateway.http.projections import ProjectionRoutes
 from gateway.http.questions import QuestionRoutes
 from gateway.http.replays import ReplayRoutes
 from gateway.http.serving import Asked, Limits, Serving
@@ -73,12 +74,14 @@ def create_app(
     answer_with_problems(app)
     addresses.register()
     objects, questions, replays = ObjectRoutes(serving), QuestionRoutes(serving), ReplayRoutes(serving)
+    projections = ProjectionRoutes(serving)
     lineage = LineageRoutes(serving).lineage
     posted: dict[str, Endpoint] = {
         "/v1/commands": commands.submit,
         "/v1/search": questions.search,
         "/v1/graph-queries": questions.graph,
         "/v1/replays": replays.submit,
+        "/v1/projections/{name}/undo": projections.undo,
     }
     reading: dict[str, Endpoint] = {
         "/v1/objects/{type}/{key:id}": objects.object,
@@ -89,6 +92,7 @@ def create_app(
         "/v1/commands/{id:id}": commands.status,
         "/v1/dead-letters": DeadLetterRoutes(serving).dead_letters,
         "/v1/replays/{id:id}": replays.status,
+        "/v1/projections": projections.projections,
         "/v1/health": HealthRoutes(serving).health,
         **_about(serving),
     }

@@ -56,8 +56,7 @@ class CommandRoutes:
             receipt = await self._whole(receipt)
         if wait is None:
             return _answer(receipt, 202)
-        await self._arrivals.wait(asked, receipt, wait)
-        return _answer(receipt, 200)
+        return _answer(receipt, 200, await self._arrivals.wait(asked, receipt, wait))
 
     async def status(self, request: Request) -> Response:
         """A command that is in a log, whichever process took it and however long ago."""
@@ -65,9 +64,8 @@ class CommandRoutes:
         command_id, domain = text_of(request), request.query_params.get("domain")
         asked = self._serving.now
         receipt = await self._serving.ask_log(lambda readers: known_command(readers, command_id, domain))
-        if wait is not None:
-            await self._arrivals.wait(asked, receipt, wait)
-        return _answer(receipt, 200)
+        shown = None if wait is None else await self._arrivals.wait(asked, receipt, wait)
+        return _answer(receipt, 200, shown)
 
     def close(self) -> None:
         """Commit what waits. Blocks as long as that takes."""
@@ -93,10 +91,12 @@ class CommandRoutes:
             return receipt
 
 
-def _answer(receipt: Receipt, status: int) -> Response:
+def _answer(receipt: Receipt, status: int, shown: dict[str, str] | None = None) -> Response:
+    """`shown`: the generation of each read model that was waited for."""
     address = f"/v1/commands/{quote(receipt.command_id, safe='')}"
     headers = {"Cache-Control": "no-store", **({"Location": address} if status == 202 else {})}
-    return Response(orjson.dumps(receipt.document()), status, headers, JSON)
+    told = receipt.document() | ({} if shown is None else {"shown": shown})
+    return Response(orjson.dumps(told), status, headers, JSON)
 
 
 def _wait_of(request: Request, known: tuple[str, ...]) -> float | None:

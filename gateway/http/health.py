@@ -35,7 +35,7 @@ class HealthRoutes:
 
 
 @dataclass(frozen=True)
-class _Standing:
+class Standing:
     """One projection of one domain."""
 
     position: int
@@ -59,7 +59,7 @@ def health_document(readers: Readers) -> Document:
     """`{"status", "domains", "projections", "problems", "dagster"}`. Domains that were never run are left out."""
     problems: list[dict[str, Any]] = []
     domains: dict[str, Document] = {}
-    standings: dict[str, list[_Standing]] = {}
+    standings: dict[str, list[Standing]] = {}
     for domain in sorted(one.name for one in readers.domains):
         try:
             end = readers.log(domain).end()
@@ -71,7 +71,7 @@ def health_document(readers: Readers) -> Document:
         domains[domain] = {"position": end.position, "projections": {}}
         for name, model in readers.queries.models().items():
             try:
-                standing = _standing(model, domain, end.position)
+                standing = standing_of(model, domain, end.position)
             except SpiceError as fault:
                 problems.append(fault.problem())
                 continue
@@ -89,11 +89,12 @@ def health_document(readers: Readers) -> Document:
     }
 
 
-def _standing(model: SearchModel | GraphModel, domain: str, end: int) -> _Standing:
+def standing_of(model: SearchModel | GraphModel, domain: str, end: int) -> Standing:
+    """Raises NotReady."""
     with model.snapshot(domain) as snapshot:
         state = snapshot.state
         # The log may have gone on since its end was read.
-        return _Standing(
+        return Standing(
             state.position,
             max(0, end - state.position),
             len(snapshot.all_parked()),
@@ -102,12 +103,12 @@ def _standing(model: SearchModel | GraphModel, domain: str, end: int) -> _Standi
         )
 
 
-def _together(standings: list[_Standing]) -> _Standing:
+def _together(standings: list[Standing]) -> Standing:
     """One projection over all domains."""
     if len(standings) == 1:
         return standings[0]
     times = [one.updated_at for one in standings if one.updated_at is not None]
-    return _Standing(
+    return Standing(
         sum(one.position for one in standings),
         sum(one.lag for one in standings),
         sum(one.parked for one in standings),

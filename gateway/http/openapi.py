@@ -16,6 +16,7 @@ from gateway.http.openapi_parts import (
     problem,
     unchanged,
 )
+from gateway.http.openapi_projections import projection_operations
 from gateway.http.openapi_replays import replay_operations
 from gateway.http.schema_parts import reference
 from gateway.http.schemas import components, type_names
@@ -61,6 +62,7 @@ def openapi_document(domains: Sequence[Domain], limits: Limits, known: Mapping[s
                 "get": _lineage(names, "one property or link", "getPropertyLineage", _property_parameter(domains))
             },
             "/v1/dead-letters": {"get": _dead_letters()},
+            **projection_operations(limits),
             "/v1/health": {"get": _health()},
         },
         "components": {

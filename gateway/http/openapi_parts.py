@@ -37,6 +37,8 @@ PROBLEMS = {
         "The body did not arrive in time. Or the command is done and does not show yet: `committed` is its receipt. "
         "Or nobody knows yet whether it is done: `spice:outcome-unknown`.",
     ),
+    "NoProjection": (404, "There is no such projection."),
+    "NotUndone": (409, "There is no generation to go back to any more, or another one is asked than was said."),
     "Unready": (409, "The columns of a source file are not known yet: run the domain first."),
     "TooLarge": (413, "The body is larger than one may be."),
     "TooLong": (414, "The address is longer than any key."),

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
+from gateway.http.openapi_projections import projection_schemas
 from gateway.http.openapi_replays import replay_schemas
 from gateway.http.schema_parts import Schema, each, record, reference
 from gateway.http.schemas_asked import (
@@ -59,6 +60,7 @@ def components(domains: Sequence[Domain]) -> dict[str, Schema]:
         "DeadLetters": DEAD_LETTERS,
         "Health": HEALTH,
         "Standing": STANDING,
+        **projection_schemas(),
     }
 
 

@@ -115,7 +115,12 @@ RECEIPT: Schema = record(
         "sequence": {**COUNT, "description": "Of the object since then: the next command's `expected_seq`."},
         "recorded_at": {"type": "string", "format": "date-time"},
         "already": {"type": "boolean", "description": "Whether it was in the log before it was asked for this time."},
+        "shown": {
+            "type": "object",
+            "additionalProperties": TEXT,
+            "description": "After a wait: the generation of each read model that shows it.",
+        },
     },
-    ["event_type", "position", "sequence", "recorded_at"],
+    ["event_type", "position", "sequence", "recorded_at", "shown"],
     "What became of a command.",
 )

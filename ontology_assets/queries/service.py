@@ -1,6 +1,6 @@
 """Every question the product answers, over one home: what the command line, the HTTP API and Python programs call."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +25,13 @@ from resources.read_model.time_limit import TimeLimit
 
 AggregateEvents = Callable[[str, str, str], pa.Table]
 """(domain, type, id) -> its events, oldest first."""
+
+
+MODELS: Mapping[str, type[SqliteSearchModel] | type[SqliteGraphModel]] = {
+    "graph": SqliteGraphModel,
+    "search": SqliteSearchModel,
+}
+"""The embedded read models by name of their projection."""
 
 
 @dataclass(frozen=True)

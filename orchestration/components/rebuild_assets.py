@@ -190,7 +190,7 @@ def _swap(name: str, domains: Sequence[Domain]) -> dg.AssetsDefinition:
             data_version=dg.DataVersion(done.generation),
             check_results=[
                 dg.AssetCheckResult(
-                    passed=True,
+                    passed=not any(one.different for one in done.comparisons),
                     check_name=EQUAL,
                     metadata={f"position_{one.domain}": one.position for one in done.comparisons},
                 )

@@ -1,5 +1,5 @@
 """Pruning of what otherwise grows without bound: Dagster's own records (each follower ends 26 runs a day), and
-generations of read models.
+generations of read models. What an undo could not tell Dagster is told here.
 
 A run that made the newest materialization of an asset or of one of its partitions stays: with it, the asset would lose
 its place in the graph. Ticks are pruned by Dagster (`retention` in `resources/instance.py`).
@@ -11,9 +11,10 @@ from datetime import datetime, timedelta
 import dagster as dg
 
 from ontology_assets.projections.rebuild.place import open_place
-from ontology_assets.projections.rebuild.swap import sweep
+from ontology_assets.projections.rebuild.sweep import sweep
 from ontology_assets.projections.sinks import OPTIONS
 from orchestration.jobs.followers import FOLLOWER_TAG
+from orchestration.undone import tell
 from resources.clock import utc_now
 from resources.home import Home
 from resources.registry.sql import SqliteRegistry
@@ -42,15 +43,22 @@ def housekeeping_definitions() -> dg.Definitions:
             context.log.info("%s: generations removed: %s", projection, ", ".join(sweep(place)) or "none")
         registry.close()
 
+    @dg.op(description="Reports the undos that nobody reported: their process ended before it could.")
+    def report_undos(context: dg.OpExecutionContext) -> None:
+        told = tell(Home.resolve(), context.instance)
+        context.log.info("undos reported: %s", ", ".join(told) or "none")
+
     @dg.job(
         description="Prunes runs older than a day, except those that made what the asset graph shows, and all but the "
-        f"last {FOLLOWER_RUNS} runs of followers. Removes generations of read models whose undo window is over.",
+        f"last {FOLLOWER_RUNS} runs of followers. Removes generations of read models whose undo window is over. "
+        "Reports undos that nobody reported.",
         executor_def=dg.in_process_executor,
         tags={"dagster/max_retries": "0"},
     )
     def housekeeping() -> None:
         prune_runs()
         remove_generations()
+        report_undos()
 
     hourly = dg.ScheduleDefinition(
         name="hourly_housekeeping",

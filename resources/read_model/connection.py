@@ -104,18 +104,22 @@ class ReadPool:
             connection.close()
 
     def _take(self) -> tuple[int, sqlite3.Connection]:
-        try:
-            inode = self.path.stat().st_ino
-        except FileNotFoundError:
-            raise NothingYet(str(self.path)) from None
+        inode = self._inode()
         while True:
             with self._lock:
                 found = self._idle.pop() if self._idle else None
             if found is None:
-                return inode, self._open()
+                found = inode, self._open()
+                inode = self._inode()  # where the alias has moved meanwhile, it is not known which file was opened
             if found[0] == inode:
                 return found
             found[1].close()
+
+    def _inode(self) -> int:
+        try:
+            return self.path.stat().st_ino
+        except FileNotFoundError:
+            raise NothingYet(str(self.path)) from None
 
     def _give_back(self, inode: int, connection: sqlite3.Connection) -> None:
         connection.set_progress_handler(None, 0)

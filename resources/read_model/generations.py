@@ -3,16 +3,23 @@
 `<home>/read/search.sqlite` is a symbolic link to `search.<generation>.sqlite`. Moving it is one rename, so readers see
 one whole generation at any time, and the alias alone says which. Whoever opens the alias' path sees the move by the
 inode that it leads to (resources/sqlite_file.py, connection.py).
+
+A domain's part of a file names its build `<generation>-<8 hex>`: page tokens, ETags and answers to who waits name it.
 """
 
 import contextlib
 import os
 import re
 import secrets
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 _BESIDE = ("", "-wal", "-shm")
+_NAME = re.compile(r"[a-z]+\.([0-9a-f]{8})\.sqlite")
+MOVING_SECONDS = 60.0
+"""A link that stands so long beside the alias belongs to nobody: moving takes a millisecond."""
 
 
 @dataclass(frozen=True)
@@ -24,18 +31,17 @@ class Generations:
     def current(self) -> str | None:
         """The generation that is asked; None before the first, or where the alias was deleted."""
         try:
-            found = self._NAME.fullmatch(str(self.alias.readlink()))
+            return self._of_ours(self.alias.readlink())
         except OSError:  # nothing there, or a file of its own
             return None
-        return None if found is None or found[1] != self.alias.stem else found[2]
 
     def file(self, generation: str) -> Path:
         return self.alias.with_name(f"{self.alias.stem}.{generation}{self.alias.suffix}")
 
     def present(self) -> list[str]:
         """The generations that have a file."""
-        found = [self._NAME.fullmatch(file.name) for file in self.alias.parent.glob(f"{self.alias.stem}.*")]
-        return sorted(one[2] for one in found if one is not None and one[1] == self.alias.stem)
+        found = [self._of_ours(file) for file in self.alias.parent.glob(f"{self.alias.stem}.*")]
+        return sorted(one for one in found if one is not None)
 
     def ensure(self) -> None:
         """An alias to a first generation, where there is none. A file that stands in its place becomes that generation:
@@ -68,18 +74,33 @@ class Generations:
         """Raises ValueError for the one that is asked."""
         if generation == self.current():
             raise ValueError(f"{self.file(generation)} is the one that is asked")
-        self._unlink(self.file(generation))
+        # The file itself last: what is left of it when the process dies is found again.
+        self._unlink(self.file(generation), _BESIDE[::-1])
+
+    def remove_unfinished_moves(self) -> None:
+        """Links of processes that died while they moved the alias."""
+        for link in self.alias.parent.glob(f".{self.alias.name}.*"):
+            with contextlib.suppress(FileNotFoundError):
+                if time.time() - link.lstat().st_mtime > MOVING_SECONDS:
+                    link.unlink()
 
     def discard_current(self) -> None:
         """Remove the file that the alias leads to: the next writer begins it anew."""
-        self._unlink(self.alias.resolve())
+        self._unlink(self.alias.resolve(), _BESIDE)
 
     @staticmethod
-    def _unlink(file: Path) -> None:
-        for suffix in _BESIDE:
+    def _unlink(file: Path, suffixes: Sequence[str]) -> None:
+        for suffix in suffixes:
             file.with_name(file.name + suffix).unlink(missing_ok=True)
 
-    _NAME = re.compile(r"([a-z]+)\.([0-9a-f]{8})\.sqlite")
+    def _of_ours(self, file: Path) -> str | None:
+        return generation_of(file) if file.name.startswith(f"{self.alias.stem}.") else None
+
+
+def generation_of(file: Path) -> str | None:
+    """The generation whose file it is."""
+    found = _NAME.fullmatch(file.name)
+    return None if found is None else found[1]
 
 
 def new_generation() -> str:

@@ -20,6 +20,9 @@ from resources.read_model.base import BucketDigest, StoredState
 from resources.read_model.query import DomainLayout, Field, Kind, TypeLayout
 
 PAGE_SIZE = 4096
+CACHE_KIB = 64_000
+CHECKPOINT_PAGES = 16_000
+"""64 MB of write-ahead log before it is copied back: the first load otherwise waits for the disk each 4 MB."""
 EPOCH, MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
 VERSION = 2
 """Of this layout; another one in a file means: build anew."""
@@ -102,6 +105,15 @@ def read_state(connection: sqlite3.Connection, domain: str) -> tuple[StoredState
     return StoredState(found[0], found[1], found[2], found[3], updated_at), found[5]
 
 
+def prepare(connection: sqlite3.Connection) -> None:
+    """Each connection that writes."""
+    connection.execute(f"PRAGMA cache_size=-{CACHE_KIB}")
+    connection.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}").fetchall()
+    connection.execute("PRAGMA temp_store=MEMORY")
+    create_base(connection)
+    keep_history(connection)
+
+
 def keep_history(connection: sqlite3.Connection) -> None:
     """The column of histories for a file of before there were any: nothing in it is to be built again for that."""
     there = "SELECT 1 FROM pragma_table_info('state') WHERE name = 'history'"
@@ -127,9 +139,11 @@ def create_domain(
     options: ModelOptions,
     position: int = 0,
     history: str | None = None,
+    *,
+    generation: str | None = None,
 ) -> None:
-    """An empty part for the domain, of a new generation, inside the caller's transaction. `position` and `history`:
-    what its buckets are to be filled up to.
+    """An empty part for the domain, inside the caller's transaction. `position` and `history`: what its buckets are to
+    be filled up to. `generation`: of the file; with what is added here it names the build.
     """
     for layout_type in layout.types:
         connection.execute(
@@ -140,10 +154,11 @@ def create_domain(
         # No declared types for cells: SQLite then stores what it is given and compares numbers with numbers.
         names = ", ".join(all_columns(layout_type, options)[1:])
         connection.execute(f"CREATE TABLE t{no} (rid INTEGER PRIMARY KEY, {names})")
+    build = f"{generation or 'alone'}-{secrets.token_hex(4)}"
     connection.execute(
         "INSERT INTO state (domain, position, history, epoch, generation, secret, fingerprint) "
         "VALUES (?, ?, ?, 0, ?, ?, ?)",
-        (layout.domain, position, history, secrets.token_hex(8), secrets.token_bytes(32), fingerprint(layout, options)),
+        (layout.domain, position, history, build, secrets.token_bytes(32), fingerprint(layout, options)),
     )
 
 

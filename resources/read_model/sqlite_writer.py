@@ -26,6 +26,7 @@ from resources.read_model.base import (
 )
 from resources.read_model.connection import MAPPED_BYTES
 from resources.read_model.digest_sums import DigestSums
+from resources.read_model.generations import generation_of
 from resources.read_model.query import DomainLayout, Row, TypeLayout
 from resources.read_model.sqlite_buckets import replace_bucket
 from resources.read_model.sqlite_changes import ChangeWriter, Tables
@@ -34,11 +35,10 @@ from resources.read_model.sqlite_layout import (
     MICROSECOND,
     PAGE_SIZE,
     ModelOptions,
-    create_base,
     create_domain,
     drop_domain,
     fingerprint,
-    keep_history,
+    prepare,
     read_digest,
     read_state,
     settle_type,
@@ -48,9 +48,6 @@ from resources.read_model.sqlite_rows import read_documents, read_parked, read_t
 from resources.sqlite_file import FileDamaged, SqliteFile, is_damage
 
 logger = logging.getLogger(__name__)
-CACHE_KIB = 64_000
-CHECKPOINT_PAGES = 16_000
-"""64 MB of write-ahead log before it is copied back: the first load otherwise waits for the disk each 4 MB."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +74,7 @@ class SqliteWriter(ReadModelWriter):
         self._layout, self._options, self._now = layout, options, now
         # A lost tail after a power cut is followed again from the stored position, so NORMAL is enough.
         self._file = SqliteFile(
-            path, _prepare, page_size=PAGE_SIZE, synchronous="NORMAL", factory=factory, make_path=make_path
+            path, prepare, page_size=PAGE_SIZE, synchronous="NORMAL", factory=factory, make_path=make_path
         )
         self._known: Tables | None = None
 
@@ -113,7 +110,7 @@ class SqliteWriter(ReadModelWriter):
                 if stored.there:
                     logger.warning("%s: the ontology changed, it is built again from the log", self._place)
                     drop_domain(connection, self._layout.domain)
-                create_domain(connection, self._layout, self._options)
+                self._create(connection)
             connection.execute("UPDATE state SET epoch = ? WHERE domain = ?", (epoch, self._layout.domain))
 
     def write(self, changes: Changes, epoch: int, *, settle: bool) -> None:
@@ -176,7 +173,7 @@ class SqliteWriter(ReadModelWriter):
         with self._file.writing() as connection:
             if not self._stored(connection).fits:
                 drop_domain(connection, self._layout.domain)
-                create_domain(connection, self._layout, self._options, position, history)
+                self._create(connection, position, history)
 
     def replace_bucket(self, bucket: int, content: Callable[[int], Iterable[Changes]]) -> int:
         with self._as_it_stands() as (position, change):
@@ -216,6 +213,10 @@ class SqliteWriter(ReadModelWriter):
     @property
     def _place(self) -> str:
         return f"{self._file.path.name} ({self._layout.domain})"
+
+    def _create(self, connection: sqlite3.Connection, position: int = 0, history: str | None = None) -> None:
+        generation = generation_of(self._file.path.resolve())
+        create_domain(connection, self._layout, self._options, position, history, generation=generation)
 
     def _connection(self) -> sqlite3.Connection:
         try:
@@ -289,11 +290,3 @@ class SqliteWriter(ReadModelWriter):
         # Without figures the planner takes any index; a sample of each is enough.
         connection.execute("PRAGMA analysis_limit=1000").fetchall()
         connection.execute("ANALYZE")
-
-
-def _prepare(connection: sqlite3.Connection) -> None:
-    connection.execute(f"PRAGMA cache_size=-{CACHE_KIB}")
-    connection.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}").fetchall()
-    connection.execute("PRAGMA temp_store=MEMORY")
-    create_base(connection)
-    keep_history(connection)

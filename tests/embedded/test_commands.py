@@ -22,7 +22,7 @@ from ontology_assets.commands.errors import (
 )
 from ontology_assets.commands.receipt import Receipt, find_command
 from ontology_assets.commands.service import CommandDomain, CommandService
-from ontology_assets.commands.visibility import behind
+from ontology_assets.commands.visibility import At, behind
 from ontology_assets.events.errors import CommandIdReused, SequenceConflict
 from ontology_assets.events.heads import Heads
 from ontology_assets.events.log import EventLog
@@ -375,9 +375,9 @@ def test_a_type_that_files_own_is_409_and_names_the_file(tmp_path: Path, kind: s
 
 
 def test_a_read_model_that_stands_before_a_position_or_can_not_tell_is_behind() -> None:
-    assert behind({"search": 5, "graph": 6}, 5) == {}
-    assert behind({"search": 5, "graph": 4, "other": "it is being rebuilt"}, 5) == {
-        "graph": "stands at position 4",
+    assert behind({"search": At(5, "a"), "graph": At(6, "b")}, 5) == {}
+    assert behind({"search": At(5, "a"), "graph": At(4, "b"), "other": "it is being rebuilt"}, 5) == {
+        "graph": "stands at position 4 (generation b)",
         "other": "can't answer: it is being rebuilt",
     }
 

@@ -1,7 +1,9 @@
 """Rebuilds: a new generation filled from the log bucket by bucket, swapped in behind the gate, and undone."""
 
+import os
 import sqlite3
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -11,9 +13,13 @@ import pytest
 from ontology_assets.followers.lease import lease_name
 from ontology_assets.projections.layouts import domain_layout
 from ontology_assets.projections.rebuild.fill import fill_bucket, open_rebuild
+from ontology_assets.projections.rebuild.mend import mend
 from ontology_assets.projections.rebuild.place import Place
 from ontology_assets.projections.rebuild.record import RebuildRefused, Stage
-from ontology_assets.projections.rebuild.swap import abort, mend, swap, sweep, undo
+from ontology_assets.projections.rebuild.retired import keep_up
+from ontology_assets.projections.rebuild.swap import abort, swap
+from ontology_assets.projections.rebuild.sweep import sweep
+from ontology_assets.projections.rebuild.undo import undo
 from ontology_assets.queries.catalogue import Catalogue
 from ontology_assets.queries.search import read_search, run_search
 from resources.clock import utc_now
@@ -237,6 +243,80 @@ def test_a_swap_whose_record_was_lost_is_mended_from_the_alias(library: LibraryH
     assert mended is not None
     assert (mended.generation, mended.former) == (generation, former)
     assert undo(place).generation == former
+
+
+def test_two_swaps_at_once_are_one(library: LibraryHome) -> None:
+    place = library.place()
+    former, generation = place.generations.current(), fill_all(place)
+
+    def one(_: int) -> str:
+        try:
+            return swap(LibraryHome(library.root).place()).generation
+        except RebuildRefused as refusal:
+            return refusal.detail
+
+    with ThreadPoolExecutor(2) as pool:
+        told = sorted(pool.map(one, range(2)))
+    assert generation in told
+    assert any(text.startswith(("no rebuild of search is open", "rebuild ", "another process")) for text in told)
+    pair = place.records.pair()
+    assert pair is not None
+    assert pair.generations == (former, generation)
+
+
+def test_the_former_generation_follows_until_its_window_ends(library: LibraryHome) -> None:
+    place = library.place()
+    fill_all(place)
+    swap(place)
+
+    def kept_up() -> int:
+        logs = [(LIBRARY, library.log)]
+        return keep_up(library.home, "search", logs, library.registry, owner="test", run_id="")
+
+    library.append([("Author", "new", {"code": "new"}, None)])
+    assert (kept_up(), kept_up()) == (1, 0)
+    pair = place.records.pair()
+    assert pair is not None
+    place.records.keep(replace(pair, until=(utc_now() - timedelta(seconds=1)).isoformat()))
+    library.append([("Author", "newer", {"code": "newer"}, None)])
+    assert kept_up() == 0
+    with pytest.raises(RebuildRefused, match="the window ended at"):
+        undo(place)
+
+
+def test_an_undo_that_is_asked_for_twice_is_done_once(library: LibraryHome) -> None:
+    place = library.place()
+    former, generation = place.generations.current(), fill_all(place)
+    swap(place)
+    assert undo(place, generation) == undo(place, generation)
+    assert place.generations.current() == former
+    with pytest.raises(RebuildRefused, match=f"generation {former} is asked now, not 00000000"):
+        undo(place, "00000000")
+
+
+def test_a_fill_that_an_abort_has_overtaken_leaves_no_file(library: LibraryHome) -> None:
+    place = library.place()
+    rebuild = open_rebuild(place)
+    fill_bucket(place, rebuild, 0)
+    abort(library.place())
+    assert rebuild.generation not in place.generations.present()
+    with pytest.raises(RebuildRefused, match="is aborted"):
+        fill_bucket(place, rebuild, 1)
+    assert rebuild.generation not in place.generations.present()
+
+
+def test_what_a_process_that_died_has_left_is_swept(library: LibraryHome) -> None:
+    place = library.place()
+    orphan, link = place.generations.file("0badcafe"), place.generations.alias.with_name(".search.sqlite.0badcafe")
+    orphan.touch()
+    link.symlink_to(orphan.name)
+    asked = place.generations.current()
+    assert sweep(place) == ["0badcafe"]
+    assert link.is_symlink(), "somebody may be about to move it"
+    os.utime(link, (0, 0), follow_symlinks=False)
+    assert sweep(place) == []
+    assert not link.is_symlink()
+    assert place.generations.present() == [asked]
 
 
 def test_aggregates_set_aside_stop_a_swap_unless_they_are_named(library: LibraryHome) -> None:

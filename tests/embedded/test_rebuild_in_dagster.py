@@ -85,33 +85,6 @@ def test_a_rebuild_is_one_run_and_an_undo_is_told_to_dagster(spice: Spice) -> No
     assert latest(spice, "projection/search/swap").metadata["former_generation"].value == undone["former"]
 
 
-def test_a_bucket_spoilt_between_fill_and_swap_leaves_the_alias_whichever_way_the_swap_is_asked_for(
-    spice: Spice,
-) -> None:
-    before = alias(spice)
-    filled = spice.json("projection", "rebuild", "search", "--buckets", "0..f")["rebuild"]
-    assert (filled["stage"], len(filled["filled"]), alias(spice)) == ("filling", 16, before)
-    spoil(spice.home / "read" / f"search.{filled['generation']}.sqlite", "UPDATE {table} SET p_city = 'Nowhere'")
-
-    by_hand = run_of(spice, "rebuild_search", "--only", "projection/search/swap")
-    assert by_hand["success"] is False
-    assert "differs from the log in bakery: bucket" in by_hand["failures"][0]
-    assert "The alias has not moved" in by_hand["failures"][0]
-    assert alias(spice) == before
-    check = last_check(spice, "swap", "equal_to_the_log")
-    assert not check.passed
-    assert "differs from the log in bakery: bucket" in check.description
-    again = run_of(spice, "rebuild_search", "--only", "projection/search/swap")
-    assert "not filled and proved" in again["failures"][0]
-    one_bucket = run_of(spice, "rebuild_search", "--partitions", "0..0")
-    assert one_bucket["success"] is False
-    assert alias(spice) == before
-
-    whole = spice.json("projection", "rebuild", "search")
-    assert whole["rebuild"]["generation"] == filled["generation"], "the same rebuild goes on"
-    assert alias(spice) == f"search.{filled['generation']}.sqlite"
-
-
 def test_a_bucket_that_is_not_stored_as_the_events_say_is_red_and_does_not_count(spice: Spice) -> None:
     first = spice.json("projection", "rebuild", "search", "--buckets", "0")["rebuild"]
     with sqlite3.connect(spice.home / "read" / f"search.{first['generation']}.sqlite") as connection:

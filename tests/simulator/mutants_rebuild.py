@@ -2,27 +2,28 @@
 
 from tests.simulator.mutant import Mutant
 
-_SWAP = "ontology_assets.projections.rebuild.swap:"
+_SWAP = "ontology_assets.projections.rebuild.swap:swap"
+_ALIAS = "ontology_assets.projections.rebuild.alias:"
 
 OF_THE_REBUILD = (
     Mutant(
         "caught up but an event missing, at a swap",
-        _SWAP + "_catch_up",
+        _ALIAS + "catch_up_all",
         "for sink in sinks:",
         "for sink in ():",
     ),
     Mutant(
         "promoted before the swap",
-        _SWAP + "swap",
-        "_move(place, former, rebuild.generation, sinks, near=sinks)",
-        """closed = _close(place, rebuild)
-_move(place, former, rebuild.generation, sinks, near=sinks)
-return replace(closed, comparisons=comparisons)""",
+        _SWAP,
+        "move(place, rebuild.generation, sinks, near=sinks)",
+        """until = close(place, rebuild)
+move(place, rebuild.generation, sinks, near=sinks)
+return Swapped(rebuild.id, rebuild.generation, former, until, comparisons)""",
     ),
-    Mutant("swap while green is behind blue", _SWAP + "_move", "_catch_up(place, near)", "pass"),
+    Mutant("swap while green is behind blue", _ALIAS + "move", "catch_up_all(place, near)", "pass"),
     Mutant(
         "the follower of the generation that was asked writes on to the new one, unclaimed",
-        _SWAP + "_move",
+        _ALIAS + "move",
         "_take_from_all(place, sinks)",
         "pass",
     ),

@@ -11,7 +11,9 @@ from ontology_assets.projections.documents import COLUMNS
 from ontology_assets.projections.rebuild.fill import fill_bucket, open_rebuild
 from ontology_assets.projections.rebuild.place import Place, Source
 from ontology_assets.projections.rebuild.record import RebuildRefused
-from ontology_assets.projections.rebuild.swap import abort, swap, sweep, undo
+from ontology_assets.projections.rebuild.swap import abort, swap
+from ontology_assets.projections.rebuild.sweep import sweep
+from ontology_assets.projections.rebuild.undo import undo
 from ontology_assets.projections.repair import NotRepaired, repair
 from ontology_assets.projections.search import words_of
 from ontology_assets.projections.sinks import ProjectionSink

@@ -11,8 +11,10 @@ from contextlib import closing
 from ontology_assets.projections.comparison import EMPTY, add_to, log_content
 from ontology_assets.projections.digest import digest_text
 from ontology_assets.projections.proof import recompute
+from ontology_assets.projections.rebuild.mend import already_asked
 from ontology_assets.projections.rebuild.place import Place, Source
 from ontology_assets.projections.rebuild.record import Proof, Rebuild, RebuildRefused, Start
+from ontology_assets.projections.rebuild.sweep import sweep
 from ontology_assets.projections.sinks import collector_paused
 from resources.errors import SpiceError
 from resources.read_model.base import Changes
@@ -51,11 +53,6 @@ def open_rebuild(place: Place) -> Rebuild:
             return new
 
 
-def already_asked(place: Place, rebuild: Rebuild) -> bool:
-    """Whether the alias leads to its generation: then the swap is done, whatever the record had time to say."""
-    return place.generations.current() == rebuild.generation
-
-
 def _start(source: Source) -> Start:
     end = source.log.end()
     return Start(end.position, f"{end.n}/{end.chain}" if end.position else None)
@@ -64,7 +61,11 @@ def _start(source: Source) -> Start:
 def fill_bucket(place: Place, rebuild: Rebuild, bucket: int) -> Rebuild:
     """Fill and prove one bucket of every domain; again is as good as once. Raises BucketDiffers, RebuildRefused."""
     proof = {one.domain.name: _fill(place, rebuild, one, bucket) for one in place.sources}
-    return place.records.prove(rebuild.id, bucket, proof)
+    try:
+        return place.records.prove(rebuild.id, bucket, proof)
+    except RebuildRefused:
+        sweep(place)  # the file that an abort removed was made again here
+        raise
 
 
 def _fill(place: Place, rebuild: Rebuild, source: Source, bucket: int) -> Proof:

@@ -1,5 +1,7 @@
-"""The record of a rebuild, and of the generation that a swap has retired. Both are marks in the registry, changed by
-compare-and-set: whoever comes second joins or is told.
+"""The record of a rebuild, of the generation that an undo would ask again, and of an undo that Dagster was not told of.
+
+Marks in the registry, changed by compare-and-set: whoever comes second joins or is told. Which generation is asked is
+nowhere written down but in the alias.
 
 A rebuild is not a backfill of Dagster's, whose id changes with every retry: it is opened by the first fill, joined by
 the others, closed by the swap or by an abort, and outlives them all.
@@ -87,15 +89,47 @@ class Rebuild:
 
 
 @dataclass(frozen=True)
-class Retired:
-    """The generation that was asked before the last swap or undo. It follows the log until `until` (ISO 8601)."""
+class Pair:
+    """What the last swap went between, and undos go to and fro between until `until` (ISO 8601).
 
-    generation: str
+    The one of the two that is not asked follows the log so long. An undo changes nothing here but `until`: it is done
+    when the alias has moved, wherever its process dies.
+    """
+
+    generations: tuple[str, str]
     until: str
     rebuild_id: str
 
     def is_kept(self, now: datetime) -> bool:
         return now < datetime.fromisoformat(self.until)
+
+    def other_than(self, asked: str | None) -> str | None:
+        """None where neither is asked: the read model was deleted by hand since."""
+        if asked not in self.generations:
+            return None
+        first, second = self.generations
+        return second if asked == first else first
+
+    def text(self) -> str:
+        return orjson.dumps(asdict(self)).decode()
+
+    @classmethod
+    def parse(cls, text: str) -> "Pair":
+        given = orjson.loads(text)
+        return cls(**{**given, "generations": tuple(given["generations"])})
+
+
+@dataclass(frozen=True)
+class Undone:
+    """`behind`: events by domain that the generation asked now has still to apply. `told`: whether to Dagster."""
+
+    generation: str
+    former: str
+    behind: dict[str, int]
+    told: bool = False
+
+    def text(self) -> str:
+        return orjson.dumps(asdict(self)).decode()
 
 
 class Records:
@@ -109,8 +143,12 @@ class Records:
         return f"rebuild/{self._projection}"
 
     @property
-    def _retired_key(self) -> str:
-        return f"retired/{self._projection}"
+    def _pair_key(self) -> str:
+        return f"undo/{self._projection}"
+
+    @property
+    def _undone_key(self) -> str:
+        return f"undone/{self._projection}"
 
     def rebuild(self) -> Rebuild | None:
         """The last one that was opened."""
@@ -146,12 +184,31 @@ class Records:
 
         return self.change(rebuild_id, without)
 
-    def retired(self) -> Retired | None:
-        mark = self._registry.mark(self._retired_key)
-        return None if mark is None else Retired(**orjson.loads(mark.value))
+    def close(self, rebuild: Rebuild) -> None:
+        """Its generation is asked. Again is as good as once: who finds the alias moved closes for one that died."""
+        try:
+            self.change(rebuild.id, lambda now: replace(now, stage=Stage.SWAPPED))
+        except RebuildRefused:
+            now = self.rebuild()
+            if now is None or (now.id, now.stage) != (rebuild.id, Stage.SWAPPED):
+                raise
 
-    def retire(self, retired: Retired | None) -> None:
-        if retired is None:
-            self._registry.clear_mark(self._retired_key)
-        else:
-            self._registry.set_mark(self._retired_key, orjson.dumps(asdict(retired)).decode())
+    def pair(self) -> Pair | None:
+        mark = self._registry.mark(self._pair_key)
+        return None if mark is None else Pair.parse(mark.value)
+
+    def keep(self, pair: Pair) -> None:
+        self._registry.set_mark(self._pair_key, pair.text())
+
+    def untold(self) -> Undone | None:
+        """The last undo, as long as Dagster was not told of it."""
+        mark = self._registry.mark(self._undone_key)
+        undone = None if mark is None else Undone(**orjson.loads(mark.value))
+        return None if undone is None or undone.told else undone
+
+    def tell_of(self, undone: Undone) -> None:
+        self._registry.set_mark(self._undone_key, undone.text())
+
+    def told(self, undone: Undone) -> None:
+        """Unless another undo came meanwhile."""
+        self._registry.replace_mark(self._undone_key, replace(undone, told=True).text(), instead_of=undone.text())

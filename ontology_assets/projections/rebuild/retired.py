@@ -19,14 +19,15 @@ def keep_up(
     home: Home, projection: str, logs: Sequence[tuple[Domain, EventLog]], registry: Registry, *, owner: str, run_id: str
 ) -> int:
     """Apply what the logs have to the retired generation, if there is one within its window; how many events."""
-    retired = Records(registry, projection).retired()
-    if retired is None or not retired.is_kept(utc_now()):
+    pair, generations = Records(registry, projection).pair(), generations_of(home, projection)
+    if pair is None or not pair.is_kept(utc_now()):
         return 0
-    if retired.generation not in generations_of(home, projection).present():
+    retired = pair.other_than(generations.current())
+    if retired is None or retired not in generations.present():
         return 0
     applied = 0
     for domain, log in logs:
-        with closing(generation_sink(home, projection, retired.generation, domain, log)) as sink:
+        with closing(generation_sink(home, projection, retired, domain, log)) as sink:
             if sink.writer.fits() and sink.position() < log.end().position:  # one of other definitions stays as it is
                 applied += catch_up(log, sink, registry, owner=owner, run_id=run_id).events
     return applied
