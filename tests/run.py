@@ -46,6 +46,7 @@ GROUPS = (
     Group("pages", ("browser", "ui", "docs"), 360, beside=True),
 )
 
+
 @dataclass
 class Result:
     """Outcome of one group: its counts, (seconds, name) of each test, and whether it failed as a whole."""

@@ -50,6 +50,11 @@ class Upcasters:
         self._known = {(one.event_type, one.to) for one in self._steps.values()}
 
     @property
+    def steps(self) -> list[list[str]]:
+        """What is upcast to what."""
+        return [[one.event_type, one.version, one.to] for one in self._steps.values()]
+
+    @property
     def any(self) -> bool:
         return bool(self._steps)
 

@@ -17,6 +17,7 @@ from ontology_assets.projections.deadletters.letters import DeadLetter, NotBlock
 from ontology_assets.projections.deadletters.retrying import StillBlocked, refuse_blocked, retry
 from ontology_assets.projections.deadletters.skipping import skip
 from ontology_assets.projections.layouts import domain_layout
+from ontology_assets.projections.quick import quick
 from ontology_assets.projections.rebuild.swap import swap
 from ontology_assets.projections.repair import verify
 from ontology_assets.projections.search import words_of
@@ -116,9 +117,11 @@ def test_with_the_code_fixed_a_retry_applies_all_that_waits(
 ) -> None:
     if sealed:
         library.seal()
+    assert [one.comparison.different for one in quick(library.place())] == [[]]
     fixed()
     (done,) = retry(library.place(), letters(library))
     assert (done.applied, done.left) == (2, None)
+    assert [one.comparison.different for one in quick(library.place())] == [[]], "what was kept is of other code"
     assert letters(library) == []
     assert row(library) == (3, 12, {"name": "Lem", "living": 0})
     assert library.live().digest() == folded_digest(library.rows)

@@ -60,9 +60,10 @@ class Place:
 
     @property
     def code(self) -> str:
-        """What rows are made by: the same for the same types, options and version of the code."""
+        """What rows are made by: the same for the same types, options, upcasters and version of the code."""
         layouts = {one.domain.name: domain_layout(one.domain).fingerprint for one in self.sources}
-        document = [PROJECTION_VERSION, OPTIONS[self.projection][0].name, layouts]
+        steps = [step for one in self.sources for step in one.histories.upcasters.steps]
+        document = [PROJECTION_VERSION, OPTIONS[self.projection][0].name, layouts, *steps]
         return hashlib.sha256(orjson.dumps(document, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]
 
     def log(self, domain: str) -> EventLog:
