@@ -119,6 +119,21 @@ def test_a_failed_check_leads_to_its_rows(by_job: Ui) -> None:
     assert by_job.one_partition(MONTHS[2])["status"] == "SUCCESS"
 
 
+def test_a_backfill_of_a_replay_is_one_run_for_each_bucket_where_these_are_fewer(by_job: Ui) -> None:
+    months = ["2024-01", "2024-02", "2024-03"]
+    keys = [f"{bucket}|{month}" for bucket in "3b" for month in months]
+    runs = by_job.finished({"assetSelection": [{"path": ["projection", "search", "replay"]}], "partitionNames": keys})
+    assert [run["status"] for run in runs] == ["SUCCESS", "SUCCESS"]
+    ranges = [
+        (tags["dagster/asset_partition_range_start"], tags["dagster/asset_partition_range_end"])
+        for tags in map(tags_of, runs)
+    ]
+    assert sorted(ranges) == [("3|2024-01", "3|2024-03"), ("b|2024-01", "b|2024-03")]
+    told = by_job.materialization("projection/search/replay", "b|2024-02")
+    assert told["selected"] == told["compared"] > 0
+    assert (told["differing"], told["buckets"], told["partitions"]) == (0, "b", 3)
+
+
 def test_a_bucket_that_is_damaged_after_its_fill_is_swapped_in_by_no_way_that_there_is(by_job: Ui) -> None:
     spoiler = Spoiler.of(by_job.spice.home)
     asked = spoiler.generations.current()
