@@ -19,7 +19,10 @@
 16 sensor: new home                tests/embedded/test_keeper.py::test_a_new_home_gets_one_run_of_each_follower_and_no_second_one
    at work, restart                tests/embedded/test_keeper.py::test_fresh_leases_are_left_alone
    corrupt cursor, bounded, skips  test_point_16_*
-17 attempts in run keys            tests/embedded/test_keeper.py::test_run_keys_are_never_used_twice,
+   of replays: cursor, restart     tests/embedded/test_replay_in_dagster.py::test_a_cursor_that_can_not_be_read_or_is_of_another_log_begins_anew,
+                                   ::test_the_stream_is_read_record_by_record_where_time_is_short
+17 attempts in run keys            tests/embedded/test_replay_in_dagster.py::test_a_failed_run_is_tried_again_under_the_next_key_*,
+                                   tests/embedded/test_keeper.py::test_run_keys_are_never_used_twice,
                                    ::test_a_lost_lease_ends_the_run_as_failed_and_the_next_attempt_is_requested
 18 default status                  test_point_18_*; tests/unit/test_architecture.py::test_point_18_*
 19 blocking checks at the borders  test_point_19_*; tests/embedded/test_dagster_runs.py::test_point_19_*

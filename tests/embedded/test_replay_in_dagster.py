@@ -22,6 +22,7 @@ from gateway.replaying import replay, replay_status, request_replay
 from ontology_assets.model.definitions import Domain
 from ontology_assets.model.loading import load_domain
 from ontology_assets.projections.replay.selection import Selection, runs_of, span_of
+from ontology_assets.projections.replay.stream import Cursor, read_on
 from orchestration.components.replay_assets import replay_definitions, replay_partitions
 from orchestration.definitions import build_defs
 from orchestration.runtime import Runtime
@@ -258,6 +259,28 @@ def test_a_failed_run_is_tried_again_under_the_next_key_and_a_third_failure_is_t
     assert f"run {last.run_id} failed" in found["reason"]
     requests.cursor = None
     assert requests.tick() == []
+
+
+@pytest.mark.parametrize(
+    "cursor", ["", "{", "[]", '{"bakery": 7}', '{"bakery": {"history": "x/y", "waiting": {}}}',
+               '{"bakery": {"history": "3/of another log", "waiting": {"gone": {}}}}']
+)  # fmt: skip
+def test_a_cursor_that_can_not_be_read_or_is_of_another_log_begins_anew(
+    readers: Readers, requests: Requests, cursor: str
+) -> None:
+    request_replay(readers, {**FEBRUARY, "id": "again"})
+    requests.cursor = cursor
+    assert [one.tags[REQUEST_TAG] for one in requests.tick()] == ["again"]
+
+
+def test_the_stream_is_read_record_by_record_where_time_is_short(readers: Readers) -> None:
+    request_replay(readers, {**FEBRUARY, "id": "late"})
+    log, cursor, looks = readers.log("bakery"), Cursor(), 0
+    while cursor.history is None or int(cursor.history.partition("/")[0]) < log.end().n:
+        cursor, looks = read_on(log, cursor, seconds=0), looks + 1
+    assert looks == log.end().n + 1
+    assert list(cursor.waiting) == ["late"]
+    assert read_on(log, Cursor.read(cursor.document())) == cursor
 
 
 def test_a_canceled_run_ends_the_request(readers: Readers, requests: Requests) -> None:
