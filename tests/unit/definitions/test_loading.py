@@ -134,6 +134,8 @@ def test_layout_follows_the_partitioned_input():
         ("object_types/Sale/key/1", "lin", "there is no property 'lin'. Did you mean 'line'?"),
         ("object_types/Sale/title", "name", "object_types.Sale.title: there is no property 'name'."),
         ("object_types/Sale/name", "Sale", "there is no field 'name' here: the type's name is its key."),
+        ("object_types/Replay", {"key": ["no"], "title": "no", "properties": {"no": "integer"}}, "Replay is what the log calls"),
+        ("first_day", "2024-02-30", "is not a date"),
         ("object_types/Sale/properties/line/type", "integer?", "is in the key, so it can't be absent"),
         ("object_types/Sale/properties/line/type", "double", "which has no key text"),
         ("object_types/Sale/properties/line/type", "int", "there is no type 'int'."),
