@@ -15,7 +15,7 @@ import pytest
 
 from tests.conftest import Spice, project_with
 from tests.dagster_ui import BAKERY, MONTHS, REPOSITORY, Ui, open_ui, requantify, tags_of, values_of
-from tests.kills.spoiling import Spoiler
+from tests.ui.spoiling import Spoiler
 
 FILL, SWAP, REBUILD = "projection/search/fill", "projection/search/swap", "rebuild_search"
 BUCKETS = list("0123456789abcdef")
