@@ -68,7 +68,10 @@ class Workload:
                 self.begin(sink, f"{sink}-b", r.uniform(0, 10.0))
         self.begin("read", "reader", r.uniform(0, 1.0))
         sealers = {"seals": 2, "": r.choice([0, 1, 2])}.get(self.focus, 0)
-        self.archives = r.random() < 0.5
+        drawn = r.random()
+        self.archives = drawn < 0.5
+        if drawn < 0.25 and sealers:  # most find nothing to remove, so it would hardly ever be hit by chance
+            self.world.faults.aimed.setdefault("seal: before delete data", 1)
         for name in ("seal-a", "seal-b")[:sealers]:
             self.begin("seal", name, r.uniform(0, 2.0))
 
