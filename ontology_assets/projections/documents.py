@@ -8,19 +8,17 @@ that is the event's own text. An event that does not fit parks its object; later
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from itertools import compress
-from operator import itemgetter
-from typing import Any
 
-import orjson
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ontology_assets.canonical import canonical_json
-from ontology_assets.projections.cells import Unfit, encode_column
+from ontology_assets.projections.cells import Unfit
+from ontology_assets.projections.decoding import all_fit, decode_states
 from ontology_assets.projections.digest import document_hashes
-from ontology_assets.projections.json_columns import read_columns
 from resources.read_model.base import Changes, ParkedObject, TypeChanges
 from resources.read_model.query import Cell, DomainLayout, TypeLayout
 
@@ -42,10 +40,8 @@ TOMBSTONE = "null"
 
 WordsOf = Callable[[TypeLayout, list[list[Cell]]], list[str | None]]
 Parked = set[tuple[str, str]]
-_Decoded = tuple[list[list[Cell]], list[list[str | None]], list[str]]
-"""Cells by column, targets by link, document texts."""
-DECODED_AT_ONCE = 500
-"""Parsed events that stay in the processor's cache: 10,000 at once take twice the time a row."""
+Rows = npt.NDArray[np.int64]
+"""Numbers of rows in a batch."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +70,34 @@ class _Events:
         return _Events(**{f.name: [getattr(self, f.name)[k] for k in rows] for f in fields(self)})
 
 
+@dataclass(frozen=True)
+class _Histories:
+    """Whose each row of a type's events is: `object` by row; by object its first row; all last rows, ascending."""
+
+    object: Rows
+    first: Rows
+    last: Rows
+
+    @classmethod
+    def of(cls, rows: pa.RecordBatch) -> "_Histories":
+        ids = rows.column("aggregate_id").dictionary_encode()
+        objects, at = ids.indices.to_numpy(), np.arange(rows.num_rows)
+        first, last = np.empty(len(ids.dictionary), np.int64), np.empty(len(ids.dictionary), np.int64)
+        last[objects] = at  # of several the last one counts
+        first[objects[::-1]] = at[::-1]
+        return cls(objects, first, np.sort(last))
+
+    @property
+    def repeated(self) -> bool:
+        return len(self.last) < len(self.object)
+
+    def starts(self, rows: pa.RecordBatch) -> tuple[list[int], list[bool]]:
+        """Of the objects of the rows `last`: the position of the first event, and whether it is the first ever."""
+        begun = pa.array(self.first[self.object[self.last]])
+        sequences = rows.column("sequence_number").take(begun)
+        return rows.column("position").take(begun).to_pylist(), pc.equal(sequences, 1).to_pylist()
+
+
 def fold(batch: pa.RecordBatch, layout: DomainLayout, parked: Parked, words_of: WordsOf | None) -> Changes:
     """What the batch does to the domain's read model. `parked`: objects parked before. Events of other kinds, of types
     that the ontology does not have, and of other branches change nothing but the position.
@@ -90,8 +114,8 @@ def fold(batch: pa.RecordBatch, layout: DomainLayout, parked: Parked, words_of: 
         assert type_layout is not None  # noqa: S101  filtered by the layout's names
         of_type = pc.and_(wanted, pc.equal(kinds, name))
         # Most batches hold one type only; filtering those would copy every text once more.
-        events = _Events.of(batch if pc.all(of_type).as_py() else batch.filter(of_type))
-        _TypeFold(layout.domain, type_layout, parked, words_of, changes).run(events)
+        rows = batch if pc.all(of_type).as_py() else batch.filter(of_type)
+        _TypeFold(layout.domain, type_layout, parked, words_of, changes).run(rows)
     return changes
 
 
@@ -105,24 +129,24 @@ class _TypeFold:
     words_of: WordsOf | None
     changes: Changes
 
-    def run(self, events: _Events) -> None:
-        fresh = [sequence == 1 for sequence in events.sequences]
-        repeated = len(set(events.ids)) < len(events.ids)
+    def run(self, rows: pa.RecordBatch) -> None:
+        """The events of the type in a batch, in order."""
+        histories = _Histories.of(rows)
         none_waits = not any(name == self.layout.name for name, _ in self.parked)
-        if none_waits and not repeated:
+        if none_waits and histories.repeated and _all_fit(rows, self.layout):
+            self._build(_Events.of(rows.take(pa.array(histories.last))), *histories.starts(rows))
+            return
+        events = _Events.of(rows)
+        if none_waits and not histories.repeated:
             try:
-                self._build(events, events.positions, fresh)
+                self._build(events, events.positions, [sequence == 1 for sequence in events.sequences])
             except Unfit:
                 pass  # somewhere in the batch: found row by row below
             else:
                 return
-        last = _last_if_all_fit(events, self.layout) if none_waits and repeated else None
-        rows, faults = _judge(events, self.layout, self.parked) if last is None else (last, [])
-        began: dict[str, int] = {}
-        for k, key in enumerate(events.ids):
-            began.setdefault(key, k)
-        starts = [began[events.ids[k]] for k in rows]
-        self._build(events.at(rows), [events.positions[k] for k in starts], [fresh[k] for k in starts])
+        good, faults = _judge(events, self.layout, self.parked)
+        chosen = replace(histories, last=np.asarray(good, dtype=np.int64))
+        self._build(events.at(good), *chosen.starts(rows))
         self.changes.parked.extend(faults)
 
     def _build(self, events: _Events, first: list[int], fresh: list[bool]) -> None:
@@ -144,7 +168,7 @@ class _TypeFold:
             )
             texts = [TOMBSTONE] * len(rows.ids)
             if not deleted:
-                part.cells, part.links, texts = _decode(rows.data, self.layout)
+                part.cells, part.links, texts = decode_states(rows.data, self.layout)
                 if self.words_of is not None and self.layout.has_words:
                     part.words = self.words_of(self.layout, part.cells)
             name = self.layout.name
@@ -154,13 +178,9 @@ class _TypeFold:
             target.append(part)
 
 
-def _last_if_all_fit(events: _Events, layout: TypeLayout) -> list[int] | None:
-    """The row of each object's last event, where every event fits: found in one go, not row by row."""
-    try:
-        _decode(list(compress(events.data, (not deleted for deleted in events.deleted))), layout)
-    except Unfit:
-        return None
-    return sorted({key: k for k, key in enumerate(events.ids)}.values())
+def _all_fit(rows: pa.RecordBatch, layout: TypeLayout) -> bool:
+    """Of a long history most are only looked at, for later ones replace them."""
+    return all_fit(rows.column("data").filter(pc.not_equal(rows.column("event_type"), DELETED)), layout)
 
 
 def _judge(events: _Events, layout: TypeLayout, parked: Parked) -> tuple[list[int], list[ParkedObject]]:
@@ -177,99 +197,9 @@ def _judge(events: _Events, layout: TypeLayout, parked: Parked) -> tuple[list[in
             continue
         try:
             if not events.deleted[k]:
-                _decode([events.data[k]], layout)
+                decode_states([events.data[k]], layout)
         except Unfit as fault:
             waiting[key] = ParkedObject(layout.name, key, events.buckets[k], events.positions[k], str(fault))
         else:
             last[key] = k
     return sorted(last.values()), list(waiting.values())
-
-
-def _decode(data: list[str], layout: TypeLayout) -> _Decoded:
-    """Raises Unfit."""
-    at_once = read_columns(data, layout)
-    if at_once is not None:
-        columns, targets = at_once
-        values = [column.to_pylist() for column in columns]
-        cells = [column for f, v in zip(layout.fields, values, strict=True) for column in encode_column(f, v)]
-        return cells, [ids.to_pylist() for ids in targets], [_state_text(text) for text in data]
-    return _decode_one_by_one(data, layout)
-
-
-def _decode_one_by_one(data: list[str], layout: TypeLayout) -> _Decoded:
-    cells: list[list[Cell]] = [[] for _ in range(layout.cells)]
-    links: list[list[str | None]] = [[] for _ in layout.links]
-    texts: list[str] = []
-    for start in range(0, len(data), DECODED_AT_ONCE):
-        part = _decode_part(data[start : start + DECODED_AT_ONCE], layout)
-        for column, more in zip(cells, part[0], strict=True):
-            column.extend(more)
-        for targets, ids in zip(links, part[1], strict=True):
-            targets.extend(ids)
-        texts.extend(part[2])
-    return cells, links, texts
-
-
-def _decode_part(texts: list[str], layout: TypeLayout) -> _Decoded:
-    try:
-        data = [orjson.loads(text) for text in texts]
-        states = [d["state"] for d in data]
-        properties = [state.get("properties", {}) for state in states]
-        linked = [state.get("links", {}) for state in states]
-        columns = [_member(f.name, properties) for f in layout.fields]
-        targets = [_member(link.name, linked) for link in layout.links]
-    except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError) as fault:
-        raise Unfit(f"the event's data is no state of an object: {fault!r}") from fault
-    cells = [column for f, values in zip(layout.fields, columns, strict=True) for column in encode_column(f, values)]
-    links = [_targets(link.name, values) for link, values in zip(layout.links, targets, strict=True)]
-    # Counted over the whole batch: are there members that the layout does not have?
-    known = sum(len(v) - v.count(None) for v in columns) == sum(map(len, properties)) and sum(
-        len(v) - v.count(None) for v in links
-    ) == sum(map(len, linked))
-    shaped = (
-        known and set(map(len, states)) == {2} and sum(map(len, data)) == len(data) + sum("changed" in d for d in data)
-    )
-    if shaped:
-        return cells, links, [_state_text(text) for text in texts]
-    rows = range(len(texts))
-    return cells, links, [document_text(layout, [c[k] for c in columns], [t[k] for t in links]) for k in rows]
-
-
-def _state_text(text: str) -> str:
-    """The state's own text: it is the last member, and names before it can't be followed by a colon."""
-    return text[9:-1] if text.startswith('{"state":') else text[text.index('"state":') + 8 : -1]
-
-
-def _member(name: str, documents: list[dict[str, Any]]) -> list[Any]:
-    """The member of each document, None where it is absent. Most have it: asking without a default is twice as fast."""
-    try:
-        return list(map(itemgetter(name), documents))
-    except KeyError:
-        return [document.get(name) for document in documents]
-
-
-def document_text(layout: TypeLayout, values: Sequence[Any], targets: Sequence[str | None]) -> str:
-    """The canonical document of JSON values in field order and link targets in link order."""
-    return canonical_json(
-        {
-            "links": {link.name: None if t is None else [t] for link, t in zip(layout.links, targets, strict=True)},
-            "properties": {f.name: value for f, value in zip(layout.fields, values, strict=True)},
-        }
-    )
-
-
-def _targets(name: str, values: list[Any]) -> list[str | None]:
-    """The one target of each row. Raises Unfit."""
-    kinds = set(map(type, values))
-    if not kinds <= {list, type(None)}:
-        raise Unfit(f"link {name} is no list of ids")
-    counts = set(map(len, values if kinds == {list} else filter(None, values)))
-    if not counts <= {0, 1}:
-        raise Unfit(f"link {name} leads to more than one object")
-    if kinds == {list} and counts == {1}:
-        targets = list(map(itemgetter(0), values))
-    else:
-        targets = [v[0] if v else None for v in values]
-    if not set(map(type, targets)) <= {str, type(None)}:
-        raise Unfit(f"link {name} holds something that is no id")
-    return targets

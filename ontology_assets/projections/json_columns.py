@@ -18,24 +18,28 @@ _ARROW = {
     Kind.BOOLEAN: pa.bool_(),
     Kind.GEOPOINT: pa.struct([("lat", pa.float64()), ("lon", pa.float64())]),
 }
+CHECKED_KINDS = frozenset({Kind.STRING, Kind.ENUM, Kind.INTEGER, Kind.BOOLEAN})
+"""Of these every value that was read is right; the others are texts of a form, or numbers that may be infinite."""
 
 Columns = tuple[list[pa.Array], list[pa.Array]]
 
 
-def read_columns(texts: list[str], layout: TypeLayout) -> Columns | None:
+def read_columns(texts: list[str] | pa.StringArray, layout: TypeLayout) -> Columns | None:
     """A column per field (text but for the kinds above) and one per link (its one target), null where absent.
 
     None unless every text is `{"changed"?, "state": {"links", "properties"}}` with known members of these types.
     """
     if len(texts) < WORTH_IT or not layout.links:  # the reader has no notion of an object without members
         return None
-    joined = "\n".join(texts)
-    if ":null" in joined:
+    lines = pa.array(texts, pa.string()) if isinstance(texts, list) else texts
+    joined = _joined(lines)
+    if b":null" in joined:
         return None
+    longest = pc.max(pc.binary_length(lines)).as_py()
     try:
         table = pj.read_json(
-            pa.BufferReader(joined.encode()),
-            read_options=pj.ReadOptions(block_size=max(_BLOCK_BYTES, 2 * max(map(len, texts)))),
+            pa.BufferReader(joined),
+            read_options=pj.ReadOptions(block_size=max(_BLOCK_BYTES, 2 * longest)),
             parse_options=pj.ParseOptions(explicit_schema=_schema(layout), unexpected_field_behavior="error"),
         )
     except pa.ArrowInvalid:
@@ -49,6 +53,13 @@ def read_columns(texts: list[str], layout: TypeLayout) -> Columns | None:
     targets = [_targets(links.field(link.name)) for link in layout.links]
     found = [target for target in targets if target is not None]
     return None if len(found) < len(targets) else ([properties.field(f.name) for f in layout.fields], found)
+
+
+def _joined(lines: pa.StringArray) -> bytes:
+    """A line each, without a Python text for any."""
+    whole = pc.binary_join(pa.ListArray.from_arrays([0, len(lines)], lines), "\n")
+    joined: bytes = whole.cast(pa.binary())[0].as_py()
+    return joined
 
 
 def _schema(layout: TypeLayout) -> pa.Schema:

@@ -27,7 +27,6 @@ from ontology_assets.events.log import EventLog
 from ontology_assets.events.sealing import seal, table_of
 from ontology_assets.model.definitions import Domain
 from ontology_assets.projections.comparison import ALL_BUCKETS, log_content
-from ontology_assets.projections.documents import COLUMNS
 from ontology_assets.projections.layouts import domain_layout
 from ontology_assets.projections.quick import quick
 from ontology_assets.projections.rebuild.fill import fill_bucket, open_rebuild
@@ -143,7 +142,7 @@ def agreed(place: Place, buckets: Any) -> None:
 
 
 def fold(folder: Path, _: int) -> dict[str, Any]:
-    """Histories to documents, with nothing written; and the same columns of the same files, only read."""
+    """Histories to documents, with nothing written; and the same files, only read."""
     place, layout = place_of(folder), domain_layout(DEPOT)
     (source,) = place.sources
     position = source.log.end().position
@@ -156,7 +155,7 @@ def fold(folder: Path, _: int) -> dict[str, Any]:
     def scan() -> None:
         for file in LocalLake(Home(folder).lake).files(table_of(NAME)):
             with pq.ParquetFile(file) as opened:
-                opened.read(columns=COLUMNS, use_threads=False)
+                opened.read(use_threads=False)
 
     return {"replay": timed(replay), "scan": timed(scan)}
 
