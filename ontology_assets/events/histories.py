@@ -1,7 +1,7 @@
 """Whole histories: all events of the aggregates of one bucket, up to a position.
 
 The sealed history gives most of them, reading only the row groups of the bucket; what is not sealed yet comes from the
-log. A large bucket comes in sixteen parts, so that memory grows with a part, not with the log.
+log. A large bucket comes in up to sixteen parts, so that memory grows with a part, not with the log.
 """
 
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -25,7 +25,9 @@ from resources.lake.base import Lake
 HEX = "0123456789abcdef"
 _NAMED = ("aggregate_type", "aggregate_id")
 PART_EVENTS = 60_000
-"""Events of a bucket that are held at once; a log of some sixteen times as many comes bucket by bucket."""
+"""Events of a bucket that are held at once: a larger one is halved, up to four times, until its parts are so small."""
+Part = tuple[str, str]
+"""From one bucket of two hex digits to another."""
 
 
 class HistoryIncomplete(SpiceError):
@@ -74,27 +76,27 @@ class WholeHistories:
         `having`: of these objects only. Of a part that has none of them the events' data is not read.
         """
         digit = HEX[bucket]
-        parts = [digit] if upto <= PART_EVENTS * len(HEX) else [digit + second for second in HEX]
         through = min(self._sealed_through(), upto)
         names = list(dict.fromkeys([*self.columns, "bucket", "position", "event_type", "schema_version"]))
         read = names if having is None else list(dict.fromkeys([*names, *Having.COLUMNS]))
         tail = self._tail(lambda rows: pc.starts_with(rows["bucket"], digit), through, upto, read)
-        for prefix in parts:
-            of_part = tail.filter(pc.starts_with(tail["bucket"], prefix))
-            chosen = None if having is None else self._chosen(having, prefix, through, of_part)
+        for part in _parts(digit, upto):
+            inside = pc.and_(pc.greater_equal(tail["bucket"], part[0]), pc.less_equal(tail["bucket"], part[1]))
+            of_part = tail.filter(inside)
+            chosen = None if having is None else self._chosen(having, part, through, of_part)
             if chosen is not None and not len(chosen):
                 continue
-            rows = pa.concat_tables([self.sealed.of_bucket(prefix, through, names), of_part.select(names)])
+            rows = pa.concat_tables([self.sealed.of_buckets(part, through, names), of_part.select(names)])
             if chosen is not None:
                 rows = rows.filter(pc.is_in(_object_names(rows), chosen))
             if rows.num_rows:
                 rows = self.upcasters.table(rows.sort_by("position"), self.log.domain)
                 yield from rows.select(self.columns).combine_chunks().to_batches()
 
-    def _chosen(self, having: Having, prefix: str, through: int, tail: pa.Table) -> pa.Array:
+    def _chosen(self, having: Having, part: Part, through: int, tail: pa.Table) -> pa.Array:
         """The names (`_object_names`) of a part's objects that have such an event."""
         days = min(first for first, _ in having.days), max(last for _, last in having.days)
-        sealed = self.sealed.of_bucket(prefix, through, Having.COLUMNS, days)
+        sealed = self.sealed.of_buckets(part, through, Having.COLUMNS, days)
         events = pa.concat_tables([sealed, tail.select(Having.COLUMNS)])
         return _object_names(events.filter(having.mask(events))).unique()
 
@@ -106,8 +108,8 @@ class WholeHistories:
         names = list(dict.fromkeys([*self.columns, *_NAMED, "bucket", "position", "event_type", "schema_version"]))
         through = min(self._sealed_through(), upto)
         parts = [self._tail(lambda rows: pc.is_in(rows["aggregate_id"], ids), max(through, after), upto, names)]
-        for prefix in sorted({bucket_of(key) for _, key in objects}) if after < through else ():
-            rows = self.sealed.of_bucket(prefix, through, names)
+        for bucket in sorted({bucket_of(key) for _, key in objects}) if after < through else ():
+            rows = self.sealed.of_buckets((bucket, bucket), through, names)
             parts.append(rows.filter(pc.and_(pc.is_in(rows["aggregate_id"], ids), pc.greater(rows["position"], after))))
         rows = pa.concat_tables(parts).sort_by("position")
         named = zip(rows["aggregate_type"].to_pylist(), rows["aggregate_id"].to_pylist(), strict=True)
@@ -148,6 +150,14 @@ class WholeHistories:
             )
         schema = pa.schema([EVENT_SCHEMA.field(name) for name in names])
         return pa.Table.from_batches([batch.replace_schema_metadata(None) for batch in found], schema)
+
+
+def _parts(digit: str, events: int) -> list[Part]:
+    """Of a bucket of a log of so many events."""
+    width = len(HEX)
+    while width > 1 and events * width > PART_EVENTS * len(HEX) ** 2:
+        width //= 2
+    return [(digit + HEX[at], digit + HEX[at + width - 1]) for at in range(0, len(HEX), width)]
 
 
 def _object_names(events: pa.Table) -> pa.ChunkedArray:

@@ -69,14 +69,17 @@ class SealedHistory:
             ]
         ).sort_by("position")
 
-    def of_bucket(self, prefix: str, upto: int, columns: list[str], days: tuple[date, date] | None = None) -> pa.Table:
-        """The sealed events to position `upto` whose bucket starts with these hex digits, in no order. `days`: events
-        of other days than from the first to the last of these may be left out.
+    def of_buckets(
+        self, buckets: tuple[str, str], upto: int, columns: list[str], days: tuple[date, date] | None = None
+    ) -> pa.Table:
+        """The sealed events to position `upto` from the first of these buckets (two hex digits) to the last, in no
+        order. `days`: events of other days than from the first to the last of these may be left out.
         """
-        spans: dict[str, Span] = {"bucket": (prefix, prefix + "g"), "position": (0, upto)}
+        spans: dict[str, Span] = {"bucket": buckets, "position": (0, upto)}
         if days is not None:
             spans["event_day"] = days
-        its = (pc.field("position") <= upto) & pc.starts_with(pc.field("bucket"), prefix)
+        first, last = buckets
+        its = (pc.field("position") <= upto) & (pc.field("bucket") >= first) & (pc.field("bucket") <= last)
         schema = pa.schema([EVENT_SCHEMA.field(name) for name in columns])
         read = list(dict.fromkeys([*columns, "bucket", "position"]))
         found = (part.filter(its).select(columns) for part in self._parts(spans, read))

@@ -153,14 +153,12 @@ _ENCODERS: dict[Kind, Callable[[Field, Sequence[Any]], list[list[Cell]]]] = {
     Kind.BOOLEAN: _booleans,
     Kind.GEOPOINT: _geopoints,
 }
+PLAIN = frozenset({Kind.STRING, Kind.ENUM, Kind.DATE, Kind.INTEGER, Kind.DOUBLE})
+"""Of these the cell is the canonical value."""
 _DECODERS: dict[Kind, Callable[[Field, Sequence[Cell]], Any]] = {
-    Kind.STRING: _plain,
-    Kind.ENUM: _plain,
-    Kind.DATE: _plain,
+    **dict.fromkeys(PLAIN, _plain),
     Kind.TIMESTAMP: _timestamp_text,
     Kind.DECIMAL: _decimal_text,
-    Kind.INTEGER: _plain,
-    Kind.DOUBLE: _plain,
     Kind.BOOLEAN: lambda _field, cells: bool(cells[0]),
     Kind.GEOPOINT: lambda _field, cells: {"lat": cells[0], "lon": cells[1]},
 }

@@ -60,11 +60,17 @@ class Comparison:
 
 
 def log_content(
-    histories: WholeHistories, layout: DomainLayout, bucket: int, position: int, words_of: WordsOf | None = None
+    histories: WholeHistories,
+    layout: DomainLayout,
+    bucket: int,
+    position: int,
+    words_of: WordsOf | None = None,
+    *,
+    values: bool = True,
 ) -> Iterator[Changes]:
-    """What the events 1..`position` make of a bucket, part by part."""
+    """What the events 1..`position` make of a bucket, part by part; without `values` their hashes only."""
     for batch in histories.of_bucket(bucket, position):
-        yield fold_whole(batch, layout, words_of)
+        yield fold_whole(batch, layout, words_of, values=values)
 
 
 def digest_of(content: Iterable[Changes]) -> dict[int, BucketDigest]:
@@ -94,7 +100,7 @@ def compare(
             model = recompute(writer, layout)
         else:
             model = _together(recompute(writer, layout, bucket) for bucket in chosen)
-    log = _together(digest_of(log_content(histories, layout, bucket, position)) for bucket in chosen)
+    log = _together(digest_of(log_content(histories, layout, bucket, position, values=False)) for bucket in chosen)
     return Comparison(layout.domain, position, history, by_bucket({*chosen, *model, *log}, log, model, kept))
 
 

@@ -31,19 +31,32 @@ def decode_states(data: list[str], layout: TypeLayout) -> Decoded:
     return _decode_one_by_one(data, layout)
 
 
+def state_texts(data: list[str], layout: TypeLayout) -> list[str]:
+    """The texts alone. Raises Unfit where `decode_states` does."""
+    if _fit_at_once(data, layout):
+        return [_state_text(text) for text in data]
+    return _decode_one_by_one(data, layout)[2]
+
+
 def all_fit(data: pa.StringArray, layout: TypeLayout) -> bool:
     """Whether `decode_states` takes all of them."""
-    at_once = read_columns(data, layout)
     try:
-        if at_once is None:
+        if not _fit_at_once(data, layout):
             _decode_one_by_one(data.to_pylist(), layout)
-            return True
-        for field, column in zip(layout.fields, at_once[0], strict=True):
-            if field.kind not in CHECKED_KINDS:
-                values = column if pa.types.is_struct(column.type) else column.unique()
-                encode_column(field, values.to_pylist())
     except Unfit:
         return False
+    return True
+
+
+def _fit_at_once(data: list[str] | pa.StringArray, layout: TypeLayout) -> bool:
+    """True if all are plain and fit; False if they have to be looked at one by one. Raises Unfit."""
+    at_once = read_columns(data, layout)
+    if at_once is None:
+        return False
+    for field, column in zip(layout.fields, at_once[0], strict=True):
+        if field.kind not in CHECKED_KINDS:
+            values = column if pa.types.is_struct(column.type) else column.unique()
+            encode_column(field, values.to_pylist())
     return True
 
 

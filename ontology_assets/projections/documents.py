@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ontology_assets.projections.cells import Unfit
-from ontology_assets.projections.decoding import all_fit, decode_states
+from ontology_assets.projections.decoding import all_fit, decode_states, state_texts
 from ontology_assets.projections.digest import document_hashes
 from resources.read_model.base import Changes, ParkedObject, TypeChanges
 from resources.read_model.query import Cell, DomainLayout, TypeLayout
@@ -98,9 +98,13 @@ class _Histories:
         return rows.column("position").take(begun).to_pylist(), pc.equal(sequences, 1).to_pylist()
 
 
-def fold(batch: pa.RecordBatch, layout: DomainLayout, parked: Parked, words_of: WordsOf | None) -> Changes:
+def fold(
+    batch: pa.RecordBatch, layout: DomainLayout, parked: Parked, words_of: WordsOf | None, *, values: bool = True
+) -> Changes:
     """What the batch does to the domain's read model. `parked`: objects parked before. Events of other kinds, of types
     that the ontology does not have, and of other branches change nothing but the position.
+
+    Without `values` the changes have no cells, links and words: for who asks for the hashes alone.
     """
     changes = Changes(position=batch.column("position")[batch.num_rows - 1].as_py(), set_aside=frozenset(parked))
     batch = batch.select(COLUMNS)
@@ -115,7 +119,7 @@ def fold(batch: pa.RecordBatch, layout: DomainLayout, parked: Parked, words_of: 
         of_type = pc.and_(wanted, pc.equal(kinds, name))
         # Most batches hold one type only; filtering those would copy every text once more.
         rows = batch if pc.all(of_type).as_py() else batch.filter(of_type)
-        _TypeFold(layout.domain, type_layout, parked, words_of, changes).run(rows)
+        _TypeFold(layout.domain, type_layout, parked, words_of, changes, values).run(rows)
     return changes
 
 
@@ -128,6 +132,7 @@ class _TypeFold:
     parked: Parked
     words_of: WordsOf | None
     changes: Changes
+    values: bool
 
     def run(self, rows: pa.RecordBatch) -> None:
         """The events of the type in a batch, in order."""
@@ -167,7 +172,9 @@ class _TypeFold:
                 buckets=rows.buckets,
             )
             texts = [TOMBSTONE] * len(rows.ids)
-            if not deleted:
+            if not deleted and not self.values:
+                texts = state_texts(rows.data, self.layout)
+            elif not deleted:
                 part.cells, part.links, texts = decode_states(rows.data, self.layout)
                 if self.words_of is not None and self.layout.has_words:
                     part.words = self.words_of(self.layout, part.cells)

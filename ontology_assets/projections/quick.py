@@ -63,7 +63,7 @@ def _quick(place: Place, source: Source) -> Quick:
 def _whole(source: Source, layout: DomainLayout, position: int) -> dict[int, BucketDigest]:
     found: dict[int, BucketDigest] = {}
     for bucket in ALL_BUCKETS:
-        found |= digest_of(log_content(source.histories, layout, bucket, position))
+        found |= digest_of(log_content(source.histories, layout, bucket, position, values=False))
     return found
 
 
@@ -97,7 +97,7 @@ def _touched(source: Source, layout: DomainLayout, low: int, high: int) -> set[t
 def _sums(events: pa.Table, layout: DomainLayout) -> dict[int, BucketDigest]:
     sums = DigestSums()
     for batch in events.combine_chunks().to_batches() if events.num_rows else ():
-        add_to(sums, fold_whole(batch, layout, None))
+        add_to(sums, fold_whole(batch, layout, None, values=False))
     return sums.buckets()
 
 

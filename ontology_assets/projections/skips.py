@@ -59,12 +59,14 @@ def of_objects(batch: pa.RecordBatch, objects: Iterable[ObjectName]) -> pa.Array
     return pa.array([row in found for row in range(batch.num_rows)], pa.bool_())
 
 
-def fold_whole(batch: pa.RecordBatch, layout: DomainLayout, words_of: WordsOf | None) -> Changes:
+def fold_whole(
+    batch: pa.RecordBatch, layout: DomainLayout, words_of: WordsOf | None, *, values: bool = True
+) -> Changes:
     """What whole histories make: `batch` has all events of each of its objects, up to its last position."""
     kept = without_skipped(batch)
     if not kept.num_rows:
         return Changes(position=batch.column("position")[-1].as_py())
-    return fold(kept, layout, set(), words_of)
+    return fold(kept, layout, set(), words_of, values=values)
 
 
 def without_skipped(batch: pa.RecordBatch) -> pa.RecordBatch:

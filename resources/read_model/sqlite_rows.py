@@ -27,10 +27,14 @@ def read_documents(
     connection: sqlite3.Connection, no: int, layout: TypeLayout, bucket: int | None
 ) -> Iterator[tuple[int, Row]]:
     """Every live row of a type with the bucket it is counted to; of one bucket, or of all."""
-    sql, to_row = row_reader(no, layout)
+    sql, _ = row_reader(no, layout)
     text = f"SELECT bucket, {sql.removeprefix('SELECT ')} WHERE ?1 IS NULL OR bucket = ?1 ORDER BY rid"
-    for found in connection.execute(text, (bucket,)):
-        yield found[0], to_row(found[1:])
+    end = 5 + len(cell_columns(layout))
+
+    def counted(found: tuple[Any, ...]) -> tuple[int, Row]:
+        return found[0], Row(layout, found[1], found[2], found[3], found[4], found[5:end], found[end:])
+
+    return map(counted, connection.execute(text, (bucket,)))
 
 
 def read_tombstones(

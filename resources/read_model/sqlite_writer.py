@@ -162,8 +162,8 @@ class SqliteWriter(ReadModelWriter):
 
     def documents(self, type_name: str, bucket: int | None = None) -> Iterator[tuple[int, Row]]:
         connection = self._connection()
-        if (no := self._tables(connection).numbers.get(type_name)) is not None:
-            yield from read_documents(connection, no, self._type(type_name), bucket)
+        no = self._tables(connection).numbers.get(type_name)
+        return iter(()) if no is None else read_documents(connection, no, self._type(type_name), bucket)
 
     def tombstones(self, bucket: int | None = None) -> Iterator[tuple[int, str, str, int]]:
         connection = self._connection()

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from resources.lean_arrow import keep_pandas_out
 
@@ -67,8 +68,8 @@ def main(home: Path, projection: str, part_events: int, worker: int, workers: in
     histories.PART_EVENTS = part_events
     whole = WholeHistories.of_bucket
 
-    def of_bucket(self: WholeHistories, bucket: int, upto: int) -> Iterator[pa.RecordBatch]:
-        for batch in whole(self, bucket, upto):
+    def of_bucket(self: WholeHistories, bucket: int, upto: int, having: Any = None) -> Iterator[pa.RecordBatch]:
+        for batch in whole(self, bucket, upto, having):
             yield in_order(batch, order)
 
     WholeHistories.of_bucket = of_bucket  # type: ignore[method-assign]

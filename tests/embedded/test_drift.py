@@ -103,24 +103,30 @@ def test_a_quick_look_without_a_proof_or_far_from_it_folds_the_log(
     assert looked(place).since is None
 
 
+FIRST = "WHERE rid = (SELECT min(rid) FROM {t})"
+
+
 @pytest.mark.parametrize(
-    ("damage", "found_quickly"),
+    ("kind", "damage", "found_quickly"),
     [
-        ("DELETE FROM {t} WHERE rid = (SELECT min(rid) FROM {t})", True),
-        ("UPDATE {t} SET bucket = (bucket + 1) % 16 WHERE rid = (SELECT min(rid) FROM {t})", True),
-        ("UPDATE {t} SET hash = zeroblob(16) WHERE rid = (SELECT min(rid) FROM {t})", True),
-        ("UPDATE digest SET lane2 = lane2 + 1 WHERE bucket = (SELECT min(bucket) FROM digest)", True),
-        ("DELETE FROM digest WHERE bucket = (SELECT min(bucket) FROM digest)", True),
-        ("UPDATE {t} SET p_name = 'Forged' WHERE rid = (SELECT min(rid) FROM {t})", False),
+        ("Author", f"DELETE FROM {{t}} {FIRST}", True),
+        ("Author", f"UPDATE {{t}} SET bucket = (bucket + 1) % 16 {FIRST}", True),
+        ("Author", f"UPDATE {{t}} SET bucket = 77 {FIRST}", True),
+        ("Author", f"UPDATE {{t}} SET hash = zeroblob(16) {FIRST}", True),
+        ("Author", "UPDATE digest SET lane2 = lane2 + 1 WHERE bucket = (SELECT min(bucket) FROM digest)", True),
+        ("Author", "DELETE FROM digest WHERE bucket = (SELECT min(bucket) FROM digest)", True),
+        ("Author", f"UPDATE {{t}} SET p_name = 'Forged' {FIRST}", False),
+        ("Author", f"UPDATE {{t}} SET p_born = x'ff' {FIRST}", False),
+        ("Book", f"UPDATE {{t}} SET p_price = 'abc' {FIRST}", False),
     ],
-    ids=["missing", "elsewhere", "hash", "kept digest", "no kept digest", "value"],
+    ids=["missing", "elsewhere", "nowhere", "hash", "kept", "not kept", "value", "no date", "no decimal"],
 )
 def test_what_a_quick_look_finds_and_what_only_a_full_one(
-    library: LibraryHome, damage: str, found_quickly: bool
+    library: LibraryHome, kind: str, damage: str, found_quickly: bool
 ) -> None:
     place = library.place()
     verify(place)
-    statement(library.home.read_models / "search.sqlite", "Author", damage)
+    statement(library.home.read_models / "search.sqlite", kind, damage)
     assert bool(looked(place).comparison.different) is found_quickly
     assert compared(place).different
     (done,) = repair(place)

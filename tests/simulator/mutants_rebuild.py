@@ -30,7 +30,7 @@ return Swapped(rebuild.id, rebuild.generation, former, until, comparisons)""",
     Mutant(
         "zero rows restored and success reported",
         "ontology_assets.projections.comparison:log_content",
-        "yield fold_whole(batch, layout, words_of)",
+        "yield fold_whole(batch, layout, words_of, values=values)",
         "yield from ()",
     ),
     Mutant(
