@@ -348,7 +348,7 @@ def test_an_event_that_does_not_fit_is_parked_and_named(full: Kitchen, tmp_path:
     told(
         seen,
         {
-            f"projection/{name}/live:caught_up": ("1 parked", "Shop Nice/Promenade since event", f"read/{name}.sqlite")
+            f"projection/{name}/live:caught_up": ("1 parked", "Shop Nice/Promenade since event", f"deadletters/{name}")
             for name in ("search", "graph")
         }
         | {"ontology/sale/links:no_dangling_links": ()},
