@@ -7,7 +7,6 @@ itself (SIGSTOP).
 
 import argparse
 import json
-import os
 import signal
 import sys
 import threading
@@ -58,7 +57,10 @@ class Gate:
     def __init__(self, sign: Path, names: tuple[str, ...]) -> None:
         self._sign = sign
         self._paused: set[str] = set()
-        self._all = threading.Barrier(len(names), action=lambda: os.kill(os.getpid(), signal.SIGSTOP))
+        # To this thread: one to the process is taken by the main thread, and until it runs the others go on, into a write.
+        self._all = threading.Barrier(
+            len(names), action=lambda: signal.pthread_kill(threading.get_ident(), signal.SIGSTOP)
+        )
 
     def passed(self, name: str) -> bool:
         """True where the process was stopped here."""
