@@ -25,7 +25,9 @@ from resources.lake.base import Lake
 HEX = "0123456789abcdef"
 _NAMED = ("aggregate_type", "aggregate_id")
 PART_EVENTS = 60_000
-"""Events of a bucket that are held at once: a larger one is halved, up to four times, until its parts are so small."""
+"""Events of a bucket that are given at once: a larger one is halved, up to four times, until its parts are so small."""
+READ_EVENTS = 250_000
+"""Events of a bucket that are read at once: a row group holds the events of several small parts."""
 Part = tuple[str, str]
 """From one bucket of two hex digits to another."""
 
@@ -78,20 +80,21 @@ class WholeHistories:
         digit = HEX[bucket]
         through = min(self._sealed_through(), upto)
         names = list(dict.fromkeys([*self.columns, "bucket", "position", "event_type", "schema_version"]))
-        read = names if having is None else list(dict.fromkeys([*names, *Having.COLUMNS]))
-        tail = self._tail(lambda rows: pc.starts_with(rows["bucket"], digit), through, upto, read)
-        for part in _parts(digit, upto):
-            inside = pc.and_(pc.greater_equal(tail["bucket"], part[0]), pc.less_equal(tail["bucket"], part[1]))
-            of_part = tail.filter(inside)
-            chosen = None if having is None else self._chosen(having, part, through, of_part)
+        told = names if having is None else list(dict.fromkeys([*names, *Having.COLUMNS]))
+        tail = self._tail(lambda rows: pc.starts_with(rows["bucket"], digit), through, upto, told)
+        for wide in _parts(digit + "0", digit + "f", upto, READ_EVENTS):
+            unsealed = _within(tail, wide)
+            chosen = None if having is None else self._chosen(having, wide, through, unsealed)
             if chosen is not None and not len(chosen):
                 continue
-            rows = pa.concat_tables([self.sealed.of_buckets(part, through, names), of_part.select(names)])
+            read = pa.concat_tables([self.sealed.of_buckets(wide, through, names), unsealed.select(names)])
             if chosen is not None:
-                rows = rows.filter(pc.is_in(_object_names(rows), chosen))
-            if rows.num_rows:
-                rows = self.upcasters.table(rows.sort_by("position"), self.log.domain)
-                yield from rows.select(self.columns).combine_chunks().to_batches()
+                read = read.filter(pc.is_in(_object_names(read), chosen))
+            for part in _parts(*wide, upto, PART_EVENTS):
+                rows = _within(read, part)
+                if rows.num_rows:
+                    rows = self.upcasters.table(rows.sort_by("position"), self.log.domain)
+                    yield from rows.select(self.columns).combine_chunks().to_batches()
 
     def _chosen(self, having: Having, part: Part, through: int, tail: pa.Table) -> pa.Array:
         """The names (`_object_names`) of a part's objects that have such an event."""
@@ -152,12 +155,17 @@ class WholeHistories:
         return pa.Table.from_batches([batch.replace_schema_metadata(None) for batch in found], schema)
 
 
-def _parts(digit: str, events: int) -> list[Part]:
-    """Of a bucket of a log of so many events."""
-    width = len(HEX)
-    while width > 1 and events * width > PART_EVENTS * len(HEX) ** 2:
+def _parts(first: str, last: str, events: int, most: int) -> list[Part]:
+    """These buckets, of a log of so many events, in parts of at most `most` events, or of one bucket each."""
+    low, width = int(first, 16), int(last, 16) + 1 - int(first, 16)
+    total = width
+    while width > 1 and events * width > most * len(HEX) ** 2:
         width //= 2
-    return [(digit + HEX[at], digit + HEX[at + width - 1]) for at in range(0, len(HEX), width)]
+    return [(f"{at:02x}", f"{at + width - 1:02x}") for at in range(low, low + total, width)]
+
+
+def _within(rows: pa.Table, part: Part) -> pa.Table:
+    return rows.filter((pc.field("bucket") >= part[0]) & (pc.field("bucket") <= part[1]))
 
 
 def _object_names(events: pa.Table) -> pa.ChunkedArray:
