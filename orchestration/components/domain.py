@@ -1,6 +1,7 @@
 """The Dagster component behind `defs.yaml`: one folder, one domain, all its assets."""
 
 from functools import cache
+from itertools import chain
 from pathlib import Path
 
 import dagster as dg
@@ -10,7 +11,7 @@ from ontology_assets.model.layout import check_together
 from ontology_assets.model.loading import load_domain
 from orchestration.components.clean_assets import clean_asset
 from orchestration.components.common import key_of
-from orchestration.components.drift import kept_digest_check
+from orchestration.components.drift import drift_checks
 from orchestration.components.events_assets import events_asset
 from orchestration.components.link_assets import link_asset
 from orchestration.components.live_projections import DESCRIPTIONS, asset_name
@@ -56,7 +57,7 @@ def domain_definitions(domain: DomainModel) -> dg.Definitions:
     ]
     selection = dg.AssetSelection.assets(*(key for asset in assets for key in asset.keys))
     live = dg.AssetSelection.assets(*(key_of(asset_name(projection)) for projection in DESCRIPTIONS))
-    by_schedule = [*map(kept_digest_check, DESCRIPTIONS), reconciled_check(domain.name)]
+    by_schedule = [*chain.from_iterable(map(drift_checks, DESCRIPTIONS)), reconciled_check(domain.name)]
     job = dg.define_asset_job(
         domain.name,
         selection=(selection | live) - dg.AssetSelection.checks(*by_schedule),
