@@ -9,6 +9,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -87,8 +88,13 @@ class Dev:
         started = time.monotonic()
         self.appended += 1
         self.log.append(self.heads, lambda _: inline(event(f"thing/{self.appended}", 1, kind="Thing")))
-        wait_until(lambda: SqliteTopic(self.home.topic).end() >= self.appended, seconds, self.text)
+        wait_until(lambda: self.published() >= self.appended, seconds, self.text)
         print(f"flows again after {time.monotonic() - started:.1f} s")
+
+    def published(self) -> int:
+        # Closed at once: what copies the file drops this process's locks on it, and an open reader then sees the past.
+        with closing(SqliteTopic(self.home.topic)) as topic:
+            return topic.end()
 
     def leases(self) -> dict[str, Lease | None]:
         return {name: self.registry.read(f"follower/{DOMAIN}/{name}") for name in FOLLOWERS}
