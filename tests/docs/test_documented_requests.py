@@ -25,11 +25,12 @@ REQUESTS = [
 
 WRITTEN = [
     line.removeprefix("$ ").replace("'", "").partition("?")[0]
-    for page in ("commands", "replay")
+    for page in ("commands", "replay", "rebuild")
     for line in (PROJECT_ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8").splitlines()
     if line.startswith("$ curl ")
 ]
-"""Those that change something: `test_commands_page.py` does them, on a home of their own."""
+"""Those that change something: `test_commands_page.py` does them, on a home of their own; an undo is done in
+`tests/embedded/test_generations_over_http.py`."""
 
 
 @pytest.fixture(scope="module")
