@@ -33,7 +33,7 @@ def settled(output: str) -> str:
     output = re.sub(r'("recorded_at": ?")[^"]+|20[2-9][0-9]-[01][0-9]-[0-3][0-9]T[0-9:.]+Z', r"\1NOW", output)
     output = re.sub(r'("position": ?|position )[0-9,]+', r"\1N", output)
     output = re.sub(r"34[0-9],[0-9]{3}", "N", output)
-    output = re.sub(r"[0-9a-f]{32}|[0-9a-f]{8}-[0-9a-f]{8}(?=\))", "ID", output)
+    output = re.sub(r"[0-9a-f]{32}|[0-9a-f]{8}-?[0-9a-f]{8}(?=\))", "ID", output)
     output = re.sub(r" +[0-9.]+ s\b", " S s", output)
     return "\n".join(" ".join(line.split()) for line in output.splitlines())
 
