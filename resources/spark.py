@@ -64,18 +64,23 @@ def before_pyspark() -> None:
         os.environ.setdefault("SPARK_HOME", str(Path(found.origin).parent))
 
 
-def _create() -> "SparkSession":
-    remote = os.environ.get(REMOTE_VARIABLE) or _sail()
+def connect(remote: str) -> "SparkSession":
+    """A new session of a Spark Connect server (`sc://host:port`), with our settings."""
     before_pyspark()
     from pyspark.sql import SparkSession
 
     created = SparkSession.builder.remote(remote).create()
+    created.conf.set("spark.sql.session.timeZone", "UTC")
+    created.conf.set("spark.sql.ansi.enabled", "false")
+    return created
+
+
+def _create() -> "SparkSession":
+    created = connect(os.environ.get(REMOTE_VARIABLE) or _sail())
     if _server is not None:
         # At exit the client would tell the server to forget its models. Ours ends with the process, and has ended
         # already where a signal ended the run: then the client would ask it again and again, for minutes.
         atexit.unregister(created.client._on_exit)  # noqa: SLF001 - there is no public way
-    created.conf.set("spark.sql.session.timeZone", "UTC")
-    created.conf.set("spark.sql.ansi.enabled", "false")
     return created
 
 

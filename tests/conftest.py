@@ -24,6 +24,7 @@ import pytest
 from gateway.demo.correction import copy_home
 from resources.home import PROJECT_ROOT, Home
 from tests.prepared import CommandLine
+from tests.servers.spark import spark_session  # noqa: F401 - a fixture of all tests
 
 HERE = ("127.", "::1", "localhost", "0.0.0.0", "::ffff:127.")
 
