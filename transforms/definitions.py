@@ -6,50 +6,17 @@ are the reference that users read (`docs/definitions.md` is written from them).
 """
 
 import re
-from datetime import date
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping
+from typing import Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, Strict
-from pydantic_core import PydanticCustomError
+from pydantic import Field, PrivateAttr
 
-from transforms.types import ALLOWED_COLUMN_TYPES, parse_type
+from transforms.bound_definitions import Parameter
+from transforms.definition_base import Column, ColumnTypeText, Day, Definition, Name, Number
+from transforms.udf_code import UdfCode
 
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
-Column = Annotated[str, Field(min_length=1, max_length=255)]
-Number = int | float
 Rule = Literal["row_count_between", "conserves", "values_between", "not_null", "unique", "matches", "values_in"]
-ISO_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 ORDERING = re.compile(r"(?P<column>.+?)(\s+(?P<way>asc|desc))?", re.IGNORECASE)
-
-
-def _iso_day(value: Any) -> Any:
-    """Only text like 2013-01-31 is a date: the model's own rules also take numbers as seconds since 1970."""
-    if isinstance(value, int | float) or (isinstance(value, str) and not ISO_DAY.fullmatch(value)):
-        raise PydanticCustomError("not_a_day", "is not a date; write it as 2013-01-31")
-    return value
-
-
-def _column_type(text: str) -> str:
-    try:
-        kind = parse_type(text).kind
-    except ValueError as error:
-        raise PydanticCustomError(
-            "not_a_type", "{reason}", {"reason": str(error), "allowed": ALLOWED_COLUMN_TYPES}
-        ) from error
-    if kind in ("geopoint", "enum"):
-        reason = f"a column of a table has no type '{kind}'; properties of object types have it"
-        raise PydanticCustomError("not_a_type", "{reason}", {"reason": reason, "allowed": ALLOWED_COLUMN_TYPES})
-    return text
-
-
-Day = Annotated[date, Strict(strict=False), BeforeValidator(_iso_day)]
-ColumnTypeText = Annotated[str, AfterValidator(_column_type)]
-
-
-class Definition(BaseModel):
-    """Base of every definition value: frozen, unknown fields are errors, nothing is converted silently."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, strict=True)
 
 
 class Source(Definition):
@@ -194,6 +161,12 @@ class Node(Definition):
     columns: list[Column] | None = Field(
         default=None, min_length=1, description="Columns that are spread by the pivot."
     )
+    udf: Name | None = Field(default=None, description="Add the columns that this function of `udfs` gives.")
+    takes: dict[Column, Column] | None = Field(
+        default=None,
+        min_length=1,
+        description="The function's column -> the node's column it is given; those not named have the same name.",
+    )
 
 
 class Pipeline(Definition):
@@ -205,11 +178,26 @@ class Pipeline(Definition):
     inputs: dict[Name, str] = Field(
         min_length=1, description="Local name -> asset (`clean/<dataset>` or `transform/<pipeline>`)."
     )
+    parameters: dict[Name, Parameter] = Field(
+        default_factory=dict, description="Values that its expressions name as `:name`."
+    )
     nodes: dict[Name, Node] = Field(min_length=1, description="The operations by name; a graph by `from` and `join`.")
     output: Name = Field(description="The node whose rows are the result.")
     contract: Contract | None = Field(default=None, description="What consumers rely on; always blocking.")
     expectations: list[Expectation] = Field(default_factory=list, description="Rules over the result.")
     description: str | None = Field(default=None, description="For people.")
+    _udfs: dict[str, UdfCode] = PrivateAttr(default_factory=dict)
+
+    @property
+    def udfs(self) -> Mapping[str, UdfCode]:
+        """The functions that its nodes may call, with their code; whoever read the domain's files put them here."""
+        return self._udfs
+
+    def with_udfs(self, udfs: Mapping[str, UdfCode]) -> "Pipeline":
+        """The pipeline with the functions that stand beside it."""
+        bound = self.model_copy()
+        bound._udfs = dict(udfs)  # noqa: SLF001 - of its own class
+        return bound
 
 
 def ordering(text: str) -> tuple[str, bool]:

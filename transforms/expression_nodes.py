@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlglot import exp
 
+from transforms.bound_definitions import Parameter
 from transforms.expression_calls import call
 from transforms.expression_errors import Fault, place_of
 from transforms.expression_operators import arithmetic
@@ -33,6 +34,7 @@ class Scope:
 
     columns: Mapping[str, ColumnType]
     conversion: Conversion
+    parameters: Mapping[str, Parameter]
     aggregate: bool
     over: str | None
     ordered: bool
@@ -82,6 +84,15 @@ class Walker:
             )
         self.used.add(identifier.name)
         return Sql(name(identifier.name), kind)
+
+    def parameter(self, node: exp.Placeholder) -> Sql:
+        """A value of the pipeline's, as a constant of its type: its text is no part of the expression."""
+        key = node.this if isinstance(node.this, str) else ""
+        known = self.scope.parameters
+        if key not in known:
+            hint = suggestion(key, known) if known else " A pipeline declares them in `parameters`."
+            raise Fault(f"there is no parameter ':{key}'.{hint}", place_of(node), [f":{name}" for name in known])
+        return self.conversion.constant(known[key].default, known[key].parsed)
 
     def literal(self, node: exp.Literal) -> Sql:
         if node.is_string:
@@ -226,6 +237,7 @@ class Walker:
 
 HANDLERS: dict[type[exp.Expr], Callable[[Walker, Any], Sql]] = {
     exp.Column: Walker.column,
+    exp.Placeholder: Walker.parameter,
     exp.Literal: Walker.literal,
     exp.RawString: Walker.raw_string,
     exp.Boolean: Walker.boolean,

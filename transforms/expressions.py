@@ -8,6 +8,7 @@ reaches an engine except inside quoted literals and quoted column names.
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from sqlglot import exp
 from sqlglot.dialects.spark import Spark
@@ -17,6 +18,7 @@ from sqlglot.tokenizer_core import Token, TokenType
 
 import transforms.functions_of_groups
 import transforms.functions_of_time  # noqa: F401 - both enter their functions into the table
+from transforms.bound_definitions import Parameter
 from transforms.definitions import DayPartition, ordering
 from transforms.expression_errors import ExpressionError, Fault
 from transforms.expression_nodes import Scope, Walker
@@ -27,15 +29,26 @@ from transforms.yaml_source import suggestion
 MAX_LENGTH = 4000
 MAX_TOKENS = 800
 MAX_NESTING = 30
+NO_PARAMETERS: Mapping[str, Parameter] = MappingProxyType({})
 
 
 class _Parser(SparkParser):
     """Every call is a bare name with arguments: nothing is rewritten before it is checked."""
 
     FUNCTIONS = {}  # noqa: RUF012 - sqlglot's own way to configure
+    PLACEHOLDER_PARSERS = {TokenType.COLON: lambda self: self.parameter()}  # noqa: RUF012
     FUNCTION_PARSERS = {key: SparkParser.FUNCTION_PARSERS[key] for key in ("CAST", "TRY_CAST")}  # noqa: RUF012
     NO_PAREN_FUNCTIONS = {}  # noqa: RUF012
     NO_PAREN_FUNCTION_PARSERS = {"CASE": SparkParser.NO_PAREN_FUNCTION_PARSERS["CASE"]}  # noqa: RUF012
+
+    def parameter(self) -> exp.Expr | None:
+        """`:name`, with its place; sqlglot's own has none."""
+        start = self._prev.start
+        if not self._match_set(self.COLON_PLACEHOLDER_TOKENS):
+            return None
+        node = exp.Placeholder(this=self._prev.text)
+        node.meta["start"] = start
+        return node
 
 
 class _Dialect(Spark):
@@ -65,19 +78,20 @@ def compile_expression(
     partition_by: Sequence[str] = (),
     order_by: Sequence[str] = (),
     timezone: str = "UTC",
+    parameters: Mapping[str, Parameter] = NO_PARAMETERS,
     lenient: bool = False,
 ) -> Expression:
     """Check an expression over columns (name -> type) and write its SQL. Raises ExpressionError, which names the place.
 
     `aggregate`: columns stand inside aggregate functions only. `window`: window functions and aggregates get the window
     `partition_by`, `order_by` (entries such as `mean` or `mean desc`). `timezone`: of local dates and times (the
-    session itself runs in UTC). `lenient`: text is converted unasked where a number, date or time is needed. What
-    can't be converted is null.
+    session itself runs in UTC). `parameters`: what `:name` stands for. `lenient`: text is converted unasked where a
+    number, date or time is needed. What can't be converted is null.
     """
     conversion = Conversion(timezone, lenient)
     types = {column: parse_type(kind) for column, kind in columns.items()}
     over = _over(partition_by, order_by, types, where) if window else None
-    walker = Walker(Scope(types, conversion, aggregate=aggregate, over=over, ordered=bool(order_by)))
+    walker = Walker(Scope(types, conversion, parameters, aggregate=aggregate, over=over, ordered=bool(order_by)))
     try:
         value = _whole(walker, parse(text, types))
     except Fault as fault:
@@ -101,9 +115,16 @@ def _whole(walker: Walker, tree: exp.Expr) -> Sql:
     return value if value.exact else walker.conversion.cast(value, value.type)
 
 
-def compile_filter(text: str, columns: Mapping[str, str], *, where: str, timezone: str = "UTC") -> Expression:
+def compile_filter(
+    text: str,
+    columns: Mapping[str, str],
+    *,
+    where: str,
+    timezone: str = "UTC",
+    parameters: Mapping[str, Parameter] = NO_PARAMETERS,
+) -> Expression:
     """A condition: an expression whose type is boolean."""
-    expression = compile_expression(text, columns, where=where, timezone=timezone)
+    expression = compile_expression(text, columns, where=where, timezone=timezone, parameters=parameters)
     if parse_type(expression.type).kind != "boolean":
         raise ExpressionError(Fault(f"is {expression.type}, not a condition (true or false)"), text, where)
     return expression

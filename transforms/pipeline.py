@@ -9,6 +9,7 @@ partition, of the others everything.
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -19,9 +20,10 @@ from resources.spark import EngineError, delta, to_arrow
 from transforms.chunks import Chunk, partition_chunks
 from transforms.csv_source import RESERVED
 from transforms.definitions import Node, Pipeline
-from transforms.nodes import compute, group_by, join, pivot, select, window
+from transforms.nodes import compute, group_by, join, pivot, select, udf, window
 from transforms.nodes import filter as filtering
 from transforms.nodes.frame import Frame, Step, reference
+from transforms.parameters import bound_parts
 from transforms.placement import Engine
 from transforms.raw import PartitionVersion
 from transforms.schemas import nodes_in_order
@@ -31,6 +33,13 @@ from transforms.versions import code_hash, derived_version, stale
 CODE_VERSION = "1"
 CHUNK_ROWS = 262_144
 """Rows of the followed input that are taken at once: most columns of them are never read."""
+FIRST = frozenset(
+    [
+        *("source", "filter", "compute", "select", "join", "on", "how", "keep", "group_by", "aggregate", "window"),
+        *("partition_by", "order_by", "pivot", "values", "index", "columns"),
+    ]
+)
+"""Fields of a node that count even where they are not set."""
 Progress = Callable[[int], None]
 
 
@@ -50,8 +59,14 @@ def table_name(pipeline: str) -> str:
 
 def code_version(pipeline: Pipeline, timezone: str) -> str:
     """All that decides what a pipeline makes of its inputs; its contract and expectations only judge it."""
-    parts = pipeline.model_dump(include={"partition", "inputs", "nodes", "output"}, mode="json")
-    return code_hash("pipeline", CODE_VERSION, parts, timezone)
+    parts = pipeline.model_dump(include={"partition", "inputs", "output"}, mode="json")
+    nodes = {name: _set_fields(node) for name, node in pipeline.nodes.items()}
+    return code_hash("pipeline", CODE_VERSION, {**parts, "nodes": nodes, **bound_parts(pipeline)}, timezone)
+
+
+def _set_fields(node: Node) -> dict[str, Any]:
+    """A node's fields that are set, and the first ones always: a new operation moves no version of the others."""
+    return {key: value for key, value in node.model_dump(mode="json").items() if value is not None or key in FIRST}
 
 
 @dataclass(frozen=True)
@@ -74,7 +89,8 @@ class PipelineTables:
         frames = {local: self.read(local, partitions) for local in self.pipeline.inputs}
         for name in nodes_in_order(self.pipeline):
             node = self.pipeline.nodes[name]
-            step = Step(f"pipelines.{self.name}.nodes.{name}", self.timezone)
+            where = f"pipelines.{self.name}.nodes.{name}"
+            step = Step(where, self.timezone, self.pipeline.parameters, self.pipeline.udfs)
             frames[name] = apply_node(node, frames, step)
         return frames
 
@@ -139,9 +155,10 @@ def run_pipeline(
     if changed:
         column = PARTITION if followed else None
         chunks = list(partition_chunks(changed, rows, chunk_rows))
-        schema = _schema(tables.output(chunks[0].partitions))
+        first = tables.output(chunks[0].partitions)  # once: a function in Python runs when its frame is made
+        schema = _schema(first)
         with lake.writer(target, schema, partition_column=column) as writer:
-            for chunk, result in _results(tables, chunks, schema):
+            for chunk, result in _results(tables, chunks, schema, first):
                 writer.write(result)
                 advance(chunk.rows)
             writer.commit({key: wanted[key] for key in changed})
@@ -157,10 +174,13 @@ def run_pipeline(
     )
 
 
-def _results(tables: PipelineTables, chunks: list[Chunk], schema: pa.Schema) -> Iterator[tuple[Chunk, pa.Table]]:
-    for chunk in chunks:
+def _results(
+    tables: PipelineTables, chunks: list[Chunk], schema: pa.Schema, first: Frame
+) -> Iterator[tuple[Chunk, pa.Table]]:
+    for ordinal, chunk in enumerate(chunks):
         try:
-            result = to_arrow(tables.output(chunk.partitions).data).cast(schema)
+            frame = tables.output(chunk.partitions) if ordinal else first
+            result = to_arrow(frame.data).cast(schema)
         except EngineError as error:
             raise _placed(error, tables.name) from error
         if tables.followed:
@@ -193,6 +213,7 @@ def apply_node(node: Node, frames: Mapping[str, Frame], step: Step) -> Frame:
         "group_by": group_by.apply,
         "window": window.apply,
         "pivot": pivot.apply,
+        "udf": udf.apply,
     }
     for operation, apply in operations.items():
         if getattr(node, operation) is not None:

@@ -6,10 +6,13 @@ Used to check a domain before anything runs, and by whoever needs a node's types
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
+from transforms.bound_definitions import Parameter
 from transforms.definitions import Node, Pipeline, ordering
 from transforms.expression_errors import ExpressionError
 from transforms.expressions import compile_expression, compile_filter
 from transforms.types import parse_type
+from transforms.udf_code import UdfCode
+from transforms.udf_columns import columns_with
 from transforms.yaml_source import FieldPath, suggestion
 
 Columns = dict[str, str]
@@ -24,6 +27,8 @@ class _Checks:
     known: dict[str, Columns | None]
     report: Report
     timezone: str
+    parameters: Mapping[str, Parameter]
+    udfs: Mapping[str, UdfCode]
 
     def node(self, name: str, node: Node) -> Columns | None:
         """The columns of a node, None where a fault makes them unknown."""
@@ -38,6 +43,7 @@ class _Checks:
             "group_by": self.grouped,
             "window": self.windowed,
             "pivot": self.pivoted,
+            "udf": self.called,
         }
         step = next((step for field, step in steps.items() if getattr(node, field) is not None), None)
         return None if step is None else step(node, source, ("nodes", name))
@@ -58,7 +64,7 @@ class _Checks:
 
     def filtered(self, node: Node, columns: Columns, at: FieldPath) -> Columns | None:
         try:
-            compile_filter(node.filter or "", columns, where="", timezone=self.timezone)
+            compile_filter(node.filter or "", columns, where="", timezone=self.timezone, parameters=self.parameters)
         except ExpressionError as error:
             self.report((*at, "filter"), error.detail, error.allowed or [], error.column)
         return columns
@@ -69,7 +75,9 @@ class _Checks:
     def typed(self, text: str, columns: Columns, at: FieldPath, *, aggregate: bool = False) -> str | None:
         """The type of one expression; None where it is faulty."""
         try:
-            return compile_expression(text, columns, where="", aggregate=aggregate, timezone=self.timezone).type
+            return compile_expression(
+                text, columns, where="", aggregate=aggregate, timezone=self.timezone, parameters=self.parameters
+            ).type
         except ExpressionError as error:
             self.report(at, error.detail, error.allowed or [], error.column)
             return None
@@ -107,6 +115,7 @@ class _Checks:
                     partition_by=node.partition_by or [],
                     order_by=order,
                     timezone=self.timezone,
+                    parameters=self.parameters,
                 )
                 result[name] = found.type
             except ExpressionError as error:
@@ -149,6 +158,9 @@ class _Checks:
                 result[name] = f"{kind.removesuffix('?')}?" if node.how == "left" else kind
         return result if good else None
 
+    def called(self, node: Node, columns: Columns, at: FieldPath) -> Columns | None:
+        return columns_with(node, self.udfs, columns, at, self.report)
+
     def pivoted(self, node: Node, columns: Columns, at: FieldPath) -> Columns | None:
         pivot, values = node.pivot or "", node.values or {}
         good = True
@@ -174,7 +186,7 @@ def pipeline_columns(
 ) -> dict[str, Columns | None]:
     """Columns (name -> type) of all inputs and nodes of a pipeline; None for those behind a fault. Nodes are taken in
     the order of `nodes_in_order`, so those that go round in a circle are not there."""
-    checks = _Checks(dict(inputs), report, timezone)
+    checks = _Checks(dict(inputs), report, timezone, pipeline.parameters, pipeline.udfs)
     for name in nodes_in_order(pipeline):
         checks.known[name] = checks.node(name, pipeline.nodes[name])
     return checks.known

@@ -10,6 +10,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from transforms.literals import Value, read_value
 from transforms.types import ColumnType
 
 NULL = ColumnType("null", nullable=True)
@@ -83,6 +84,20 @@ class Conversion:
         """The instant of a timestamp whose fields, read as UTC, are those of the domain's clock."""
         return local if self.timezone == "UTC" else f"TO_UTC_TIMESTAMP({local}, {quote(self.timezone)})"
 
+    def constant(self, value: Value, kind: ColumnType) -> Sql:
+        """A value that no text of an expression holds, in its canonical form (`transforms.literals`). It is none of
+        those that are written out: types don't depend on it."""
+        if value is None:
+            return Sql(f"CAST(NULL AS {kind.sql})", kind)
+        if kind.kind == "string":
+            return Sql(quote(str(value)), kind)
+        if kind.kind == "boolean":
+            return Sql("TRUE" if value else "FALSE", kind)
+        if kind.kind in ("date", "timestamp"):
+            return replace(self._written_out(str(value), kind), type=kind, literal=None)
+        text = repr(read_value(kind, value)) if kind.kind == "double" else str(read_value(kind, value))
+        return Sql(f"CAST({quote(text)} AS {kind.sql})", kind)
+
     def _written_out(self, text: str, result: ColumnType) -> Sql:
         """A date or timestamp that stands in the expression itself is read now, so that a wrong one is an error now."""
         try:
@@ -92,9 +107,20 @@ class Conversion:
         except ValueError as error:
             example = "2013-01-31" if result.kind == "date" else "2013-01-31T08:00:00Z"
             raise Mismatch(f"'{text[:60]}' is not a {result.kind}; write it as '{example}'") from error
-        moment = (moment if moment.tzinfo else moment.replace(tzinfo=ZoneInfo(self.timezone))).astimezone(UTC)
+        moment = self._instant(moment, text)
         sql = f"CAST('{moment:%Y-%m-%dT%H:%M:%S.%f}Z' AS TIMESTAMP)"
         return Sql(sql, result.with_nullable(nullable=False), literal=text)
+
+    def _instant(self, moment: datetime, text: str) -> datetime:
+        """A time that is written out, in UTC; of a local hour that there is twice, the first."""
+        zone = ZoneInfo(self.timezone)
+        try:
+            instant = (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC)
+        except OverflowError as error:
+            raise Mismatch(f"'{text[:60]}' is not within the years 1 to 9999") from error
+        if moment.tzinfo is None and instant.astimezone(zone).replace(tzinfo=None) != moment:
+            raise Mismatch(f"'{text[:60]}' is no time in {self.timezone}: the clock skips it")
+        return instant
 
     def _between_days_and_instants(self, value: Sql, target: ColumnType) -> str:
         if target.kind == "date":

@@ -13,6 +13,7 @@ from ontology_assets.lineage.graph import ROWS, Column, ColumnGraph
 from transforms.definitions import Node, Pipeline, ordering
 from transforms.expressions import compile_expression, compile_filter
 from transforms.schemas import nodes_in_order, pipeline_columns
+from transforms.udf_code import UdfCode
 
 AS_IS = "as it is"
 
@@ -60,7 +61,8 @@ def add_pipeline(
         frames[node_name] = frame
         for column, kind in [*columns.items(), *((carried, "string") for carried in frame.carried)]:
             graph.add(frame.column(column), "transform", kind, inner=node_name != pipeline.output)
-        _Operation(graph, node, frames[node.source], frame, f"pipelines.{name}.nodes.{node_name}", timezone).add(frames)
+        where = f"pipelines.{name}.nodes.{node_name}"
+        _Operation(graph, node, frames[node.source], frame, where, timezone, pipeline).add(frames)
     return known.get(pipeline.output)
 
 
@@ -74,6 +76,7 @@ class _Operation:
     made: Frame
     where: str
     timezone: str
+    pipeline: Pipeline
 
     def add(self, frames: Mapping[str, Frame]) -> None:
         node = self.node
@@ -89,6 +92,8 @@ class _Operation:
             self.pivoted(node.pivot)
         elif node.compute is not None:
             self.computed(node.compute)
+        elif node.udf is not None:
+            self.called(self.pipeline.udfs[node.udf])
         else:
             self.through(node.select or [])
 
@@ -102,7 +107,13 @@ class _Operation:
             self.graph.link(self.source.column(name), self.made.column(name), by, plain=True)
 
     def filtered(self, text: str) -> None:
-        used = compile_filter(text, self.source.columns, where=f"{self.where}.filter", timezone=self.timezone).columns
+        used = compile_filter(
+            text,
+            self.source.columns,
+            where=f"{self.where}.filter",
+            timezone=self.timezone,
+            parameters=self.pipeline.parameters,
+        ).columns
         self.through(self.source.columns)
         self.graph.link_all(self.source.those(used), self.made.rows, f"filter: {text}", "rows")
 
@@ -110,9 +121,19 @@ class _Operation:
         self.through(name for name in self.source.columns if name not in expressions)
         for name, text in expressions.items():
             used = compile_expression(
-                text, self.source.columns, where=f"{self.where}.compute.{name}", timezone=self.timezone
+                text,
+                self.source.columns,
+                where=f"{self.where}.compute.{name}",
+                timezone=self.timezone,
+                parameters=self.pipeline.parameters,
             ).columns
             self.graph.link_all(self.source.those(used), self.made.column(name), text)
+
+    def called(self, udf: UdfCode) -> None:
+        self.through(self.source.columns)
+        used = [(self.node.takes or {}).get(column, column) for column in udf.takes]
+        for name in udf.gives:
+            self.graph.link_all(self.source.those(used), self.made.column(name), f"{udf.name} version {udf.version}")
 
     def joined(self, other: Frame) -> None:
         node, graph = self.node, self.graph
@@ -136,6 +157,7 @@ class _Operation:
                 where=f"{self.where}.aggregate.{name}",
                 aggregate=True,
                 timezone=self.timezone,
+                parameters=self.pipeline.parameters,
             ).columns
             self.graph.link_all(self.source.those(used), self.made.column(name), text)
             self.graph.link(self.source.rows, self.made.column(name), text, "rows")
@@ -162,6 +184,7 @@ class _Operation:
                 partition_by=bounds,
                 order_by=order,
                 timezone=self.timezone,
+                parameters=self.pipeline.parameters,
             ).columns
             by = f"{text} over ({' '.join(over)})"
             self.graph.link_all(self.source.those(used), self.made.column(name), by)

@@ -11,6 +11,7 @@ from typing import Any
 from ontology_assets.model.definitions import Domain, ObjectType
 from ontology_assets.model.layout import type_named
 from transforms.inference import overlay
+from transforms.parameters import bound_parts
 
 LAYER_VERSIONS = {"raw": 1, "clean": 1, "transform": 1, "ontology": 1, "events": 1, "projection": 1}
 """Raised by hand whenever our code of a layer gives other rows for the same definition and input."""
@@ -45,6 +46,7 @@ def _transform(domain: Domain, name: str) -> dict[str, Any]:
         "nodes": {key: node.model_dump(exclude_none=True) for key, node in pipeline.nodes.items()},
         "output": pipeline.output,
         "timezone": domain.timezone,
+        **bound_parts(pipeline),
     }
 
 

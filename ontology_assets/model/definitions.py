@@ -9,7 +9,8 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
-from transforms.definitions import Dataset, Day, Definition, Name, Pipeline
+from transforms.definition_base import Day, Definition, Name
+from transforms.definitions import Dataset, Pipeline
 from transforms.types import ALLOWED_PROPERTY_TYPES, ColumnType, parse_type
 
 TypeName = Annotated[str, Field(pattern=r"^[A-Z][A-Za-z0-9]{0,62}$")]

@@ -12,8 +12,13 @@ from ontology_assets.events.envelope import OWN_TYPES
 from ontology_assets.model.definitions import Domain, Label, Mapping, ObjectType, Owner
 from ontology_assets.model.references import check_references, timezones
 from ontology_assets.model.type_checks import check_types
-from transforms.definitions import Dataset, Day, Definition, Name, Pipeline, Source
+from transforms.bound_definitions import Udf
+from transforms.definition_base import Day, Definition, Name
+from transforms.definitions import Dataset, Pipeline, Source
 from transforms.types_lock import lock_path, read_types_lock
+from transforms.udf_code import UdfCode
+from transforms.udf_lock import FILE_NAME as UDF_LOCK
+from transforms.udf_lock import load_udf, lock_fault, read_udf_lock
 from transforms.validation import field_names, validate
 from transforms.yaml_reading import read_yaml
 from transforms.yaml_source import FieldPath, YamlSource, suggestion
@@ -54,6 +59,9 @@ class DomainFile(Definition):
     pipelines: dict[Name, Any] = Field(
         default_factory=dict, description="Tables made of tables, by name; each becomes `transform/<name>`."
     )
+    udfs: dict[Name, Any] = Field(
+        default_factory=dict, description="Functions in Python, `udfs/<name>.py` beside this file, by name."
+    )
 
 
 SECTIONS: dict[str, type[Definition]] = {
@@ -61,6 +69,7 @@ SECTIONS: dict[str, type[Definition]] = {
     "object_types": ObjectType,
     "mappings": Mapping,
     "pipelines": Pipeline,
+    "udfs": Udf,
 }
 DATASET_DEFAULTS = ("source", "format", "nulls", "replace")
 LINK_DEFAULTS = ("cardinality", "dangling")
@@ -81,6 +90,8 @@ def load_domain(path: Path) -> Domain:
     sections = dict(source.data)
     fill_defaults(sections, source)
     parts = {section: read_section(sections.get(section), section, source) for section in SECTIONS}
+    udfs = read_udfs(parts.pop("udfs"), source)
+    parts["pipelines"] = {name: pipeline.with_udfs(udfs) for name, pipeline in parts["pipelines"].items()}
     check_references(source, parts)
     locked = read_types_lock(lock_path(source.path)).types
     timezone = file.timezone if file is not None and file.timezone in timezones() else "UTC"
@@ -158,6 +169,22 @@ def read_section(raw: Any, section: str, source: YamlSource) -> dict[str, Any]:
         if part is not None:
             parts[name] = part
     return parts
+
+
+def read_udfs(declared: dict[str, Udf], source: YamlSource) -> dict[str, UdfCode]:
+    """The functions beside the file, with their code; each is what the lock says of its version."""
+    locked = read_udf_lock(source.path.parent / UDF_LOCK) if declared else {}
+    udfs: dict[str, UdfCode] = {}
+    for name, udf in declared.items():
+        found = load_udf(name, udf, source.path, shown=source.name)
+        if found.udf is None:
+            source.fault(("udfs", name), found.fault or "", key=True)
+            continue
+        udfs[name] = found.udf
+        fault = lock_fault(found.udf, locked, source.path)
+        if fault is not None:
+            source.fault(("udfs", name, "version"), fault)
+    return udfs
 
 
 def prepared(section: str, name: str, value: Any, source: YamlSource) -> Any:

@@ -12,6 +12,7 @@ OPERATIONS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "group_by": (("aggregate",), ()),
     "window": ((), ("partition_by", "order_by")),
     "pivot": (("values", "index", "columns"), ()),
+    "udf": ((), ("takes",)),
 }
 """Operation -> fields that it needs, fields that it may have."""
 HELPERS = sorted({field for needed, optional in OPERATIONS.values() for field in (*needed, *optional)})

@@ -18,6 +18,7 @@ from ontology_assets.model.definitions import Link, Mapping, ObjectType, Propert
 from ontology_assets.model.loading import DATASET_DEFAULTS, LINK_DEFAULTS, DomainFile
 from ontology_assets.model.node_checks import OPERATIONS
 from ontology_assets.model.rule_checks import RULES
+from transforms.bound_definitions import Parameter, Udf
 from transforms.definitions import (
     ColumnContract,
     Contract,
@@ -35,11 +36,12 @@ MODELS: dict[str, type[BaseModel]] = {
     model.__name__: model
     for model in (
         DomainFile, Dataset, Source, DayPartition, Contract, ColumnContract, Expectation, ObjectType, Property, Link,
-        Mapping, Pipeline, Node,
+        Mapping, Pipeline, Node, Parameter, Udf,
     )
 }  # fmt: skip
 SECTION_OF = {
     "datasets": "Dataset", "object_types": "ObjectType", "mappings": "Mapping", "pipelines": "Pipeline",
+    "udfs": "Udf",
 }  # fmt: skip
 PART = re.compile(r"(<!-- (?P<kind>[a-z]+): (?P<name>[A-Za-z_/.]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 

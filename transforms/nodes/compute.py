@@ -9,7 +9,13 @@ def apply(node: Node, source: Frame, step: Step) -> Frame:
     from pyspark.sql import functions
 
     compiled = {
-        name: compile_expression(text, source.columns, where=f"{step.where}.compute.{name}", timezone=step.timezone)
+        name: compile_expression(
+            text,
+            source.columns,
+            where=f"{step.where}.compute.{name}",
+            timezone=step.timezone,
+            parameters=step.parameters,
+        )
         for name, text in (node.compute or {}).items()
     }
     columns = {**source.columns, **{name: expression.type for name, expression in compiled.items()}}

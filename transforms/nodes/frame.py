@@ -6,11 +6,14 @@ can be computed apart. Only the Spark Connect subset of the DataFrame API is use
 and checked.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from resources.lake.base import PARTITION
+from transforms.bound_definitions import Parameter
 from transforms.sql_values import name as quoted
+from transforms.udf_code import UdfCode
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
@@ -36,10 +39,13 @@ class Frame:
 
 @dataclass(frozen=True)
 class Step:
-    """One node about to be applied: its place in the definitions and the local time zone of expressions."""
+    """One node about to be applied: its place in the definitions, the local time zone of expressions, and what they
+    may name beside columns."""
 
     where: str
     timezone: str
+    parameters: Mapping[str, Parameter]
+    udfs: Mapping[str, UdfCode]
 
 
 def reference(name: str) -> "Column":

@@ -11,7 +11,12 @@ def apply(node: Node, source: Frame, step: Step) -> Frame:
     keys = node.group_by or []
     compiled = {
         name: compile_expression(
-            text, source.columns, where=f"{step.where}.aggregate.{name}", aggregate=True, timezone=step.timezone
+            text,
+            source.columns,
+            where=f"{step.where}.aggregate.{name}",
+            aggregate=True,
+            timezone=step.timezone,
+            parameters=step.parameters,
         )
         for name, text in (node.aggregate or {}).items()
     }

@@ -17,6 +17,7 @@ def apply(node: Node, source: Frame, step: Step) -> Frame:
             partition_by=[*(node.partition_by or []), *source.carried],
             order_by=node.order_by or [],
             timezone=step.timezone,
+            parameters=step.parameters,
         )
         for name, text in (node.window or {}).items()
     }
