@@ -98,8 +98,10 @@ def _sail() -> str:
     return f"sc://{host}:{port}"
 
 
-def delta(spark: "SparkSession", path: str, partitions: list[str] | None = None) -> "DataFrame":
-    """The Delta table at `path`, of the named `_partition`s only (None = all).
+def delta(
+    spark: "SparkSession", path: str, partitions: list[str] | None = None, *, version: int | None = None
+) -> "DataFrame":
+    """The Delta table at `path`, of the named `_partition`s only (None = all), at a version (None = the newest).
 
     Sail finds no table below a folder with a blank, a letter outside ASCII or one of `# ? ~ [ ]` in its name; there the
     rows are handed to it instead, which takes longer and is the same.
@@ -107,18 +109,21 @@ def delta(spark: "SparkSession", path: str, partitions: list[str] | None = None)
     from pyspark.sql import functions
 
     if not PLAIN_PATH.fullmatch(path) and REMOTE_VARIABLE not in os.environ:
-        return spark.createDataFrame(_rows(path, partitions))
-    frame = spark.read.format("delta").load(path)
+        return spark.createDataFrame(_rows(path, partitions, version))
+    reader = spark.read.format("delta")
+    frame = (reader if version is None else reader.option("versionAsOf", version)).load(path)
     if partitions is None:
         return frame
     return frame.where(functions.col("_partition").isin(*partitions))
 
 
-def _rows(path: str, partitions: list[str] | None) -> "pa.Table":
+def _rows(path: str, partitions: list[str] | None, version: int | None) -> "pa.Table":
     from deltalake import DeltaTable
 
     predicate = None if partitions is None else [("_partition", "in", partitions)]
-    return DeltaTable(Path(path).as_uri()).to_pyarrow_dataset(file_pruning_predicate=predicate).to_table()
+    return (
+        DeltaTable(Path(path).as_uri(), version=version).to_pyarrow_dataset(file_pruning_predicate=predicate).to_table()
+    )
 
 
 def to_arrow(frame: "DataFrame") -> "pa.Table":

@@ -102,7 +102,8 @@ class PipelineTables:
         table = self.pipeline.inputs[local]
         follows = local == self.pipeline.partition
         columns = table_types(self.lake, table)
-        frame = delta(self.engine(), self.lake.path(table), list(partitions) if follows else None)
+        chosen = list(partitions) if follows else None
+        frame = delta(self.engine(), self.lake.path(table), chosen, version=self.lake.version(table))
         carried = [PARTITION] if follows else []
         return Frame(frame.select(*(reference(name) for name in (*columns, *carried))), columns, follows)
 

@@ -120,7 +120,8 @@ def read_mapped(
     projection = compile_mapping(domain, object_type, source_columns(schema))
     partitioned = PARTITION in schema.names
     origin = [name(column) for column in ORIGIN if column in schema.names]
-    frame = delta(spark, lake.path(projection.source), list(partitions) if partitioned else None)
+    chosen, version = list(partitions) if partitioned else None, lake.version(projection.source)
+    frame = delta(spark, lake.path(projection.source), chosen, version=version)
     rows = to_arrow(frame.selectExpr(*projection.selection(only), *origin))
     rows = typed(object_type, rows)
     if not partitioned:

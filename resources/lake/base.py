@@ -13,11 +13,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from types import TracebackType
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import pyarrow as pa
 
 from resources.errors import SpiceError
+
+if TYPE_CHECKING:
+    from resources.lake.branches import Branches
 
 PARTITION = "_partition"
 """Name of the column that holds a row's partition in every partitioned table."""
@@ -101,6 +104,11 @@ class TableWriter(ABC):
 class Lake(ABC):
     """A store of Delta tables, named by asset key: `raw/orders`."""
 
+    @property
+    @abstractmethod
+    def branches(self) -> "Branches":
+        """Forks of all tables; those of the whole lake, also where this one is at a branch."""
+
     @abstractmethod
     def state(self, table: str) -> TableState:
         """The newest commit's word on the table, read from that one commit. Raises LakeDamagedError where it is
@@ -156,7 +164,11 @@ class Lake(ABC):
 
     @abstractmethod
     def path(self, table: str) -> str:
-        """Where an engine finds the Delta table."""
+        """Where an engine finds the Delta table, which it reads at `version`."""
+
+    @abstractmethod
+    def version(self, table: str) -> int | None:
+        """The Delta version at which an engine reads the table; None for the newest."""
 
     @abstractmethod
     def files(self, table: str, *, partitions: Sequence[str] | None = None) -> list[str]:
@@ -177,8 +189,9 @@ class Lake(ABC):
 
     @abstractmethod
     def prune(self, table: str, *, older_than_seconds: float = 86_400.0) -> int:
-        """Remove data files that the newest commit does not name and that are old enough not to be a writer's;
-        returns the bytes freed. Older versions can't be read afterwards, which nothing in this product does."""
+        """Remove data files that neither the newest commit nor a branch names and that are old enough not to be a
+        writer's; returns the bytes freed. Other versions can't be read afterwards, which nothing in this product
+        does."""
 
     @abstractmethod
     def remove(self, table: str) -> None:

@@ -9,7 +9,7 @@ import time
 import uuid
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -17,21 +17,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from resources.lake.base import (
-    UNPARTITIONED,
-    LakeConflictError,
-    SchemaChangedError,
-    TableState,
-    TableWriter,
-)
+from resources.lake.base import UNPARTITIONED, LakeConflictError, SchemaChangedError, TableState, TableWriter
+from resources.lake.files import CONFIGURATION, DataFile, commit_properties, link
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable
     from deltalake.transaction import AddAction
 
-COMMIT_APP = "spice"
-CONFIGURATION = {"delta.enableExpiredLogCleanup": "false", "delta.checkpointInterval": "50"}
-"""The log of a table is never cleaned behind our back: `prune` decides."""
 WRITERS = 2
 SMALL_FILES: dict[str, Any] = {"write_statistics": False, "use_dictionary": False, "compression": "lz4"}
 """Files of one partition have some hundred rows: statistics and dictionaries were 40 % of the writing there and saved
@@ -39,20 +31,11 @@ SMALL_FILES: dict[str, Any] = {"write_statistics": False, "use_dictionary": Fals
 PARTITION_VALUE = re.compile(r"[A-Za-z0-9_.-]+")
 
 
-@dataclass(frozen=True)
-class DataFile:
-    """A file that was written and not yet committed."""
-
-    path: str
-    partition: str
-    size: int
-    rows: int
-
-
 class Place(Protocol):
     """What a writer needs to know of its lake."""
 
     def folder(self, table: str) -> Path: ...
+    def publishing(self) -> AbstractContextManager[None]: ...
     def state(self, table: str) -> TableState: ...
     def open(self, table: str) -> "DeltaTable": ...
 
@@ -128,7 +111,8 @@ class LocalWriter(TableWriter):
             apps=before.apps,
             metadata=metadata or {},
         )
-        self._publish(state, replaced=sorted(versions))
+        with self._lake.publishing():
+            self._publish(state, replaced=sorted(versions))
 
     def commit_append(self, app_id: str, version: int, after: int | None, metadata: Mapping[str, str]) -> bool:
         """Add the rows under an app's version; False where that version is recorded already."""
@@ -147,22 +131,21 @@ class LocalWriter(TableWriter):
             apps={**before.apps, app_id: version},
             metadata=metadata,
         )
-        self._publish(state, app=(app_id, version))
+        with self._lake.publishing():
+            self._publish(state, app=(app_id, version))
         return True
 
     def _publish(
         self, state: TableState, *, replaced: Sequence[str] | None = None, app: tuple[str, int] | None = None
     ) -> None:
         """One commit; `replaced` None = append."""
-        from deltalake import CommitProperties, Schema, Transaction
+        from deltalake import Schema
         from deltalake.exceptions import DeltaError
         from deltalake.transaction import create_table_with_add_actions
 
         if self._lake.state(self._table).number != self._before.number:
             raise LakeConflictError(self._table, "another process committed to it.")
-        transactions = [Transaction(COMMIT_APP, state.number)] + ([Transaction(*app)] if app else [])
-        spoken = {"versions": state.versions, "rows": state.rows, "apps": state.apps, "metadata": state.metadata}
-        properties = CommitProperties({COMMIT_APP: spoken}, max_commit_retries=0, app_transactions=transactions)
+        properties = commit_properties(state, state.number, app)
         by = [self._column] if self._column else []
         folder = self._lake.folder(self._table)
         try:
@@ -190,6 +173,15 @@ class LocalWriter(TableWriter):
                 )
         except DeltaError as error:
             raise LakeConflictError(self._table, f"the commit was refused ({error}).") from error
+
+    def adopt(
+        self, files: Sequence[DataFile], folder: Path, state: TableState, *, replaced: Sequence[str] | None
+    ) -> None:
+        """Publish files that lie in another folder, under second names in this table's; the caller holds the turn."""
+        for file in files:
+            link(folder / file.path, self._lake.folder(self._table) / file.path)
+        self._files = [*files]
+        self._publish(state, replaced=replaced)
 
     def _offered(self) -> "list[AddAction]":
         """The files for the commit, whose they are from now on: an exception does not say that it was refused (Ctrl-C

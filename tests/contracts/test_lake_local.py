@@ -7,7 +7,24 @@ import pytest
 from resources.errors import SpiceError
 from resources.lake.base import Lake, LakeDamagedError
 from resources.lake.local import LocalLake
-from tests.contracts.lake import V1, V2, LakeContract, rows
+from tests.contracts.lake import V1, V2, LakeContract, rows, values
+from tests.contracts.lake_branches import BranchContract, part
+
+
+class TestLocalBranches(BranchContract):
+    @pytest.fixture
+    def lake(self, tmp_path: Path) -> Lake:
+        return LocalLake(tmp_path / "lake")
+
+
+class TestLakeAtABranch(LakeContract):
+    """All that holds of the lake holds of a branch of it."""
+
+    @pytest.fixture
+    def lake(self, tmp_path: Path) -> Lake:
+        main = LocalLake(tmp_path / "lake")
+        main.branches.create("work")
+        return main.branches.at("work")
 
 
 class TestLocalLake(LakeContract):
@@ -86,3 +103,50 @@ class TestLocalLake(LakeContract):
             lake.replace("t", rows(("a", "2"), ("b", "2")), versions={"a": V2, "b": V2}, partition_column="_partition")
         assert lake.scan("t")["value"].to_pylist() == ["1"]
         assert len(list(tmp_path.rglob("*.parquet"))) == 1
+
+    def test_an_engine_reads_a_branch_as_it_is(self, tmp_path: Path) -> None:
+        from resources.spark import delta, session, to_arrow
+
+        lake = LocalLake(tmp_path / "lake")
+        part(lake, "t", V1, ("a", "1"), ("b", "2"))
+        part(lake, "u", V1, ("a", "1"))
+        lake.branches.create("try")
+        part(lake, "u", V2, ("a", "main"))
+        there = lake.branches.at("try")
+        part(there, "t", V2, ("b", "9"))
+
+        def read(table: str, partitions: list[str] | None = None) -> list[str]:
+            frame = delta(session(), there.path(table), partitions, version=there.version(table))
+            return sorted(to_arrow(frame)["value"].to_pylist())
+
+        assert (read("t"), read("t", ["b"]), read("u")) == (["1", "9"], ["9"], ["1"])
+
+    def test_a_table_that_was_made_anew_is_not_taken_for_that_of_the_fork(self, tmp_path: Path) -> None:
+        lake = LocalLake(tmp_path)
+        part(lake, "t", V1, ("a", "1"))
+        lake.branches.create("try")
+        lake.remove("t")
+        with pytest.raises(LakeDamagedError, match="t can't be trusted"):
+            lake.branches.at("try").scan("t")
+        part(lake, "t", V2, ("a", "another"))
+        with pytest.raises(LakeDamagedError, match="made anew"):
+            lake.branches.at("try").scan("t")
+
+    def test_a_damaged_record_is_never_guessed_at(self, tmp_path: Path) -> None:
+        lake = LocalLake(tmp_path)
+        part(lake, "t", V1, ("a", "1"))
+        lake.branches.create("try")
+        (record,) = (tmp_path / ".branches" / "refs" / "try").iterdir()
+        record.write_bytes(record.read_bytes()[:50])
+        with pytest.raises(SpiceError, match="refs/try/00000000: Catalog damaged"):
+            lake.branches.at("try")
+        assert values(lake) == [("a", "1")]
+
+    def test_a_branch_costs_no_copy(self, tmp_path: Path) -> None:
+        lake = LocalLake(tmp_path)
+        big = rows(*[("a", "x" * 100)] * 5_000, ("b", "y"))
+        lake.replace("t", big, versions={"a": V1, "b": V1}, partition_column="_partition")
+        lake.branches.create("try")
+        part(lake.branches.at("try"), "t", V2, ("b", "z"))
+        files = {file.stat().st_ino: file.stat().st_size for file in tmp_path.rglob("*.parquet")}
+        assert len(files) == 3

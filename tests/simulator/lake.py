@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from resources.lake.base import Lake, LakeConflictError, Rows, TableState, schema_and_tables
+from resources.lake.branches import Branches
 from tests.simulator.checks import Checks
 from tests.simulator.truth import Violation
 from tests.simulator.world import World
@@ -35,6 +36,13 @@ class SimLake(Lake):
 
     def __init__(self, world: World, checks: Checks, sealed: Sealed) -> None:
         self._world, self._checks, self._sealed = world, checks, sealed
+
+    @property
+    def branches(self) -> Branches:
+        raise NotImplementedError
+
+    def version(self, table: str) -> int | None:
+        raise NotImplementedError
 
     def state(self, table: str) -> TableState:
         self._world.point("before", "read lake")
