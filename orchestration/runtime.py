@@ -3,6 +3,8 @@
 Loading this module opens nothing. The heavy adapters are imported where they are first asked for.
 """
 
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +17,7 @@ from resources.home import Home
 if TYPE_CHECKING:
     from ontology_assets.events.heads import Heads
     from orchestration.run_log import RunLog
+    from resources.approvals.base import Approvals
     from resources.lake.local import LocalLake
 
 
@@ -44,6 +47,14 @@ class Runtime(dg.ConfigurableResource["Runtime"]):
         from resources.lake.local import LocalLake
 
         return LocalLake(self.home.lake)
+
+    @contextmanager
+    def approvals(self) -> "Iterator[Approvals]":
+        """What is approved, open while the block runs."""
+        from resources.approvals.sql import SqliteApprovals
+
+        with closing(SqliteApprovals(self.home.registry)) as approvals:
+            yield approvals
 
     @property
     def locks(self) -> Path:

@@ -2,7 +2,8 @@
 
 A rule on a column's values holds for the rows exactly where it holds for the distinct values, and says nothing else;
 so pandera and Great Expectations see some thousand values instead of all rows, whatever the table's size, and the
-counts say how many rows fail.
+counts say how many rows fail. Where something fails, one more pass, for all failing rules together, finds some of the
+rows and the partitions that they are in.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -13,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from resources.errors import SpiceError
-from resources.lake.base import PARTITION, Lake
+from resources.lake.base import PARTITION, UNPARTITIONED, Lake
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,7 +24,27 @@ ROWS = "rows"
 MAX_SAMPLES = 5
 COMPACT_ROWS = 200_000
 PIECE_ROWS = 65_536
+NULL, BETWEEN = "\x00", "\x1f"
+"""Stand for a missing part, and between the parts, in the text of a key of several columns."""
 Keys = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Culprits:
+    """The values that a rule refuses, as a reduced table with the columns `keys`: their rows are looked for."""
+
+    keys: Keys
+    values: pa.Table
+    show: bool = True
+    """Whether rows are shown; else only their partitions are wanted."""
+
+
+@dataclass
+class Located:
+    """Some rows of the culprits, and the partitions of all."""
+
+    samples: list[Mapping[str, Any]] = field(default_factory=list)
+    partitions: set[str] = field(default_factory=set)
 
 
 @dataclass
@@ -41,30 +62,44 @@ class Reduction:
 
     def __post_init__(self) -> None:
         self.schema = self.lake.schema(self.table)
+        rows = self.lake.rows(self.table)
+        wanted = rows if self.partitions is None else self.partitions
+        self.rows = {key: rows[key] for key in sorted(wanted) if key in rows}
+        """Rows of the partitions that are judged, by the commit's word."""
+
+    @property
+    def partitioned(self) -> bool:
+        return PARTITION in self.schema.names
+
+    def missing(self, columns: Iterable[str]) -> list[str]:
+        """Those of the columns that the table does not have."""
+        return [name for name in columns if name not in self.schema.names]
 
     def want(self, columns: Iterable[str], where: str) -> Keys:
-        """Note that the distinct sets of these columns are needed."""
+        """Note that the distinct sets of these columns, all of which are there, are needed."""
         keys = tuple(columns)
-        there = self.schema.names
-        for column in keys:
-            if column not in there:
-                raise SpiceError(
-                    "Unknown column",
-                    f"{self.table} has no column {column}.",
-                    where=where,
-                    allowed=[name for name in there if not name.startswith("_")],
-                )
+        for name in keys:
+            kind = self.schema.field(name).type
+            if pa.types.is_nested(kind):
+                raise SpiceError("Rule does not fit", f"rules look at single values; {name} is {kind}.", where=where)
         self.groups.add(keys)
         return keys
 
+    def by_partition(self, column: str) -> Keys:
+        """The group that has a column's values in each partition."""
+        return (PARTITION, column) if self.partitioned else (column,)
+
     def read(self) -> None:
         """The one pass."""
-        carried = [PARTITION] if PARTITION in self.schema.names else []
+        carried = [PARTITION] if self.partitioned else []
         columns = {column for keys in (*self.groups, *self.sums) for column in keys}
         columns |= set(carried) if self.sums else set()
+        if not columns:
+            self.total = sum(self.rows.values())
+            return
         found: dict[Keys, list[pa.Table]] = {keys: [] for keys in self.groups}
         sums: dict[Keys, list[pa.Table]] = {keys: [] for keys in self.sums}
-        for rows in self.pieces(sorted(columns) or self.schema.names[:1]):
+        for rows in self.pieces(sorted(columns)):
             self.total += rows.num_rows
             for keys, parts in found.items():
                 parts.append(_counts(rows, keys))
@@ -78,7 +113,7 @@ class Reduction:
             keys: _merged([*parts, _sums(empty, carried, keys)], carried, list(keys)) for keys, parts in sums.items()
         }
 
-    def pieces(self, columns: list[str]) -> Iterator[pa.Table]:
+    def pieces(self, columns: list[str] | None) -> Iterator[pa.Table]:
         """The rows in pieces that are worth a call: a partition's file may hold a few only."""
         held: list[pa.RecordBatch] = []
         count = 0
@@ -91,16 +126,34 @@ class Reduction:
         if held:
             yield pa.Table.from_batches(held)
 
-    def samples(self, column: str, values: pa.Array) -> list[Mapping[str, Any]]:
-        """Some rows whose `column` has one of the values."""
-        found: list[Mapping[str, Any]] = []
-        for batch in self.lake.batches(self.table, partitions=self.partitions):
-            table = pa.Table.from_batches([batch])
-            texts = table[column].cast(values.type) if table[column].type != values.type else table[column]
-            found += table.filter(pc.is_in(texts, value_set=values)).slice(0, MAX_SAMPLES - len(found)).to_pylist()
-            if len(found) >= MAX_SAMPLES:
-                break
+    def locate(self, culprits: Sequence[Culprits]) -> list[Located]:
+        """The second pass, of all that failed together: none where nothing did."""
+        found = [Located() for _ in culprits]
+        if not culprits:
+            return found
+        named = {column for one in culprits for column in (*one.keys, PARTITION) if column in self.schema.names}
+        columns = None if any(one.show for one in culprits) else sorted(named)
+        texts = [_key_texts(one.values, one.keys) for one in culprits]
+        for rows in self.pieces(columns):
+            for one, values, place in zip(culprits, texts, found, strict=True):
+                hits = rows.filter(pc.is_in(_key_texts(rows, one.keys), value_set=values))
+                if one.show:
+                    place.samples += hits.slice(0, MAX_SAMPLES - len(place.samples)).to_pylist()
+                if hits.num_rows:
+                    place.partitions |= set(
+                        pc.unique(hits[PARTITION]).to_pylist() if self.partitioned else [UNPARTITIONED]
+                    )
         return found
+
+
+def _key_texts(rows: pa.Table, keys: Keys) -> pa.ChunkedArray | pa.Array:
+    """What two rows with equal keys have in common, and no others: the value itself, or the parts' texts."""
+    if len(keys) == 1:
+        values = rows[keys[0]]
+        return values.combine_chunks()
+    parts = [pc.fill_null(text_values(rows[name]), NULL) for name in keys]
+    joined = pc.binary_join_element_wise(*parts, BETWEEN)
+    return joined.combine_chunks() if isinstance(joined, pa.ChunkedArray) else joined
 
 
 def _counts(rows: pa.Table, keys: Keys) -> pa.Table:
@@ -127,6 +180,17 @@ def _merged(parts: list[pa.Table], keys: Sequence[str], added: Sequence[str]) ->
 def text_values(values: pa.ChunkedArray) -> pa.ChunkedArray:
     """Values as people write them, for rules on texts."""
     return values.cast(pa.string())
+
+
+def is_nan(values: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Which values are NaN: those are no missing values, and lie within no bounds."""
+    if not pa.types.is_floating(values.type):
+        return pa.chunked_array([pa.repeat(pa.scalar(value=False), len(values))])
+    return pc.fill_null(pc.is_nan(values), fill_value=False)
+
+
+def is_numeric(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind))
 
 
 def as_pandas(table: pa.Table) -> "pd.DataFrame":

@@ -1,78 +1,63 @@
 """Contracts: what a consumer of a table relies on, checked by pandera; a broken contract always blocks.
 
 Types are compared on the table's schema, rules on values on the distinct values (`transforms.check_tables`). The
-results are plain values (`CheckOutcome`), one per rule.
+results are plain values (`Finding`), one per rule.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from resources.errors import SpiceError
-from resources.lake.base import Lake
 from resources.spark import before_pyspark
-from transforms.check_tables import MAX_SAMPLES, ROWS, Reduction, as_pandas, text_values
-from transforms.definitions import ColumnContract, Contract
-from transforms.outcomes import CheckName, CheckOutcome, contract_names
+from transforms.check_tables import ROWS, Reduction, as_pandas, is_nan, is_numeric, text_values
+from transforms.findings import Finding, not_there, refused, repeated
+from transforms.outcomes import CheckName, contract_names
+from transforms.rule_definitions import ColumnContract, Contract
 from transforms.types import parse_type
 
 
-def evaluate_contract(
-    table: str,
-    contract: Contract | None,
-    lake: Lake,
-    partitions: Sequence[str] | None,
-    *,
-    types: Mapping[str, str] | None = None,
-) -> list[CheckOutcome]:
-    """The outcome of each rule, in the order of `contract_names`, over the named partitions (None = all).
+@dataclass(frozen=True)
+class ContractRules:
+    """A contract over a reduction: `want` before it is read, `findings` after.
 
     `types`: the columns that must be there, with their types (a trailing `?` is not looked at: missing values are a
     rule of their own).
     """
-    if contract is None:
-        return []
-    before_pyspark()  # pandera looks for pyspark
-    names = iter(contract_names(contract))
-    reduction = Reduction(table, lake, partitions)
-    there = reduction.schema.names
-    if contract.unique:
-        reduction.want(contract.unique, f"{table}: contract.unique")
-    for column, rule in contract.columns.items():
-        if column in there:
-            reduction.want([column], f"{table}: contract.columns.{column}")
-            _check_bounds_fit(reduction, column, rule, f"{table}: contract.columns.{column}")
-    reduction.read()
-    outcomes = [_columns(reduction, next(names), {**dict.fromkeys(contract.columns), **(types or {})})]
-    if contract.unique:
-        outcomes.append(_unique(reduction, next(names), contract.unique))
-    for column, rule in contract.columns.items():
-        outcomes.append(_column(reduction, next(names), column, rule, there))
-    return outcomes
 
+    contract: Contract
+    reduction: Reduction
+    types: Mapping[str, str]
 
-def _passed(name: CheckName, observed: str) -> CheckOutcome:
-    return CheckOutcome(name.name, passed=True, severity=name.severity, expected=name.expected, observed=observed)
+    def names(self) -> list[CheckName]:
+        return contract_names(self.contract)
 
+    def want(self) -> None:
+        there, table = self.reduction.schema.names, self.reduction.table
+        if self.contract.unique and not self.reduction.missing(self.contract.unique):
+            self.reduction.want(self.contract.unique, f"{table}: contract.unique")
+        for column, rule in self.contract.columns.items():
+            if column in there:
+                where = f"{table}: contract.columns.{column}"
+                self.reduction.want([column], where)
+                _check_bounds_fit(self.reduction, column, rule, where)
 
-def _failed(name: CheckName, observed: str, failing: int, samples: Sequence[Mapping[str, Any]] = ()) -> CheckOutcome:
-    return CheckOutcome(
-        name.name,
-        passed=False,
-        severity=name.severity,
-        expected=name.expected,
-        observed=observed,
-        failing_count=failing,
-        samples=list(samples),
-    )
+    def findings(self) -> list[Finding]:
+        """The finding of each rule, in the order of the names."""
+        before_pyspark()  # pandera looks for pyspark
+        findings = [_columns(self.reduction, {**dict.fromkeys(self.contract.columns), **self.types})]
+        if self.contract.unique:
+            findings.append(_unique(self.reduction, self.contract.unique))
+        columns = self.contract.columns
+        return findings + [_column(self.reduction, column, rule) for column, rule in columns.items()]
 
 
 def _check_bounds_fit(reduction: Reduction, column: str, rule: ColumnContract, where: str) -> None:
     kind = reduction.schema.field(column).type
-    numeric = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
-    if (rule.min is not None or rule.max is not None) and not numeric:
+    if (rule.min is not None or rule.max is not None) and not is_numeric(kind):
         raise SpiceError("Rule does not fit", f"min and max need numbers; {column} is {kind}.", where=where)
 
 
@@ -88,7 +73,7 @@ def _failures(frame: Any, schema: Any) -> set[int]:
     return set()
 
 
-def _columns(reduction: Reduction, name: CheckName, types: Mapping[str, str | None]) -> CheckOutcome:
+def _columns(reduction: Reduction, types: Mapping[str, str | None]) -> Finding:
     """Whether the declared columns are there in their types."""
     import pandas as pd
     import pandera.pandas as pandera
@@ -104,8 +89,8 @@ def _columns(reduction: Reduction, name: CheckName, types: Mapping[str, str | No
     except SchemaErrors as errors:
         cases = errors.failure_cases.to_dict("records")
         wrong = [_column_fault(case, types, frame) for case in cases]
-        return _failed(name, "; ".join(wrong), len(wrong))
-    return _passed(name, f"{len(types)} columns as declared")
+        return Finding(passed=False, observed="; ".join(wrong), failing=len(wrong))
+    return Finding(passed=True, observed=f"{len(types)} columns as declared")
 
 
 def _column_fault(case: Mapping[str, Any], types: Mapping[str, str | None], frame: Any) -> str:
@@ -115,29 +100,22 @@ def _column_fault(case: Mapping[str, Any], types: Mapping[str, str | None], fram
     return f"column {column} is {frame[column].dtype.pyarrow_dtype}, not {types[column]}"
 
 
-def _unique(reduction: Reduction, name: CheckName, keys: list[str]) -> CheckOutcome:
+def _unique(reduction: Reduction, keys: list[str]) -> Finding:
     import pandera.pandas as pandera
 
+    if gone := reduction.missing(keys):
+        return not_there(gone)
     counted = reduction.counted[tuple(keys)]
     frame = as_pandas(counted.select([ROWS]))
     bad = _failures(frame, pandera.DataFrameSchema({ROWS: pandera.Column(checks=pandera.Check.le(1))}))
-    if not bad:
-        seen = f"{counted.num_rows:,} different keys in {reduction.total:,} rows"
-        return _passed(name, seen)
-    several = counted.take(pa.array(sorted(bad), pa.int64()))
-    failing = pc.sum(several[ROWS]).as_py()
-    observed = f"{several.num_rows:,} keys are there more than once, in {failing:,} rows"
-    samples = several.slice(0, MAX_SAMPLES).to_pylist()
-    return _failed(name, observed, failing, samples)
+    return repeated(reduction, tuple(keys), counted.take(pa.array(sorted(bad), pa.int64())))
 
 
-def _column(
-    reduction: Reduction, name: CheckName, column: str, rule: ColumnContract, there: Sequence[str]
-) -> CheckOutcome:
+def _column(reduction: Reduction, column: str, rule: ColumnContract) -> Finding:
     import pandera.pandas as pandera
 
-    if column not in there:
-        return _failed(name, "the column is not there", reduction.total)
+    if reduction.missing([column]):
+        return not_there([column])
     counted = reduction.counted[(column,)]
     texts = text_values(counted[column])
     checks = []
@@ -145,8 +123,17 @@ def _column(
         checks.append(pandera.Check.ge(rule.min))
     if rule.max is not None:
         checks.append(pandera.Check.le(rule.max))
-    on_values = pandera.Column(checks=checks, nullable=rule.null is not False)
-    bad = _failures(as_pandas(counted.select([column])), pandera.DataFrameSchema({column: on_values}))
+    nan = is_nan(counted[column])
+    outside = set(pc.indices_nonzero(nan).to_pylist()) if checks else set()
+    inside = pc.if_else(nan, 0.0, counted[column]) if pc.any(nan).as_py() else counted[column]
+    on_values = pandera.Column(nullable=rule.null is not False)
+    bad = outside | _failures(as_pandas(pa.table({column: inside})), pandera.DataFrameSchema({column: on_values}))
+    if checks:
+        plain = pa.table({column: counted[column], "_at": pa.array(range(counted.num_rows), pa.int64())})
+        plain = plain.filter(pc.invert(nan))
+        bounded = pandera.DataFrameSchema({column: pandera.Column(checks=checks, nullable=True)})
+        at = plain["_at"].to_pylist()
+        bad |= {at[index] for index in _failures(as_pandas(plain.select([column])), bounded)}
     on_texts = []
     if rule.matches is not None:
         on_texts.append(pandera.Check.str_contains(rule.matches))
@@ -155,12 +142,4 @@ def _column(
     if on_texts:
         frame = pa.table({column: texts}).to_pandas()
         bad |= _failures(frame, pandera.DataFrameSchema({column: pandera.Column(checks=on_texts, nullable=True)}))
-    if not bad:
-        seen = f"{reduction.total:,} rows, {counted.num_rows:,} distinct values"
-        return _passed(name, seen)
-    wrong = counted.take(pa.array(sorted(bad), pa.int64()))
-    failing = pc.sum(wrong[ROWS]).as_py()
-    shown = ["(missing)" if value is None else str(value) for value in wrong[column].slice(0, 5).to_pylist()]
-    observed = f"{failing:,} of {reduction.total:,} rows: {', '.join(shown)}{', ...' if wrong.num_rows > 5 else ''}"
-    samples = reduction.samples(column, wrong[column].slice(0, 100).combine_chunks())
-    return _failed(name, observed, failing, samples)
+    return refused(reduction, column, counted.take(pa.array(sorted(bad), pa.int64())))

@@ -12,10 +12,10 @@ from typing import Literal
 from pydantic import Field, PrivateAttr
 
 from transforms.bound_definitions import Parameter
-from transforms.definition_base import Column, ColumnTypeText, Day, Definition, Name, Number
+from transforms.definition_base import Column, ColumnTypeText, Day, Definition, Name
+from transforms.rule_definitions import Contract, Expectation
 from transforms.udf_code import UdfCode
 
-Rule = Literal["row_count_between", "conserves", "values_between", "not_null", "unique", "matches", "values_in"]
 ORDERING = re.compile(r"(?P<column>.+?)(\s+(?P<way>asc|desc))?", re.IGNORECASE)
 
 
@@ -40,46 +40,6 @@ class DayPartition(Definition):
     of: str = Field(description="Expression over the raw columns (all of them text) that gives the row's date.")
     start: Day = Field(description="First day (inclusive), as 2013-01-31.")
     end: Day = Field(description="Last day (inclusive).")
-
-
-class Expectation(Definition):
-    """One rule over a table, evaluated by Great Expectations."""
-
-    rule: Rule = Field(
-        description="`row_count_between` (per, min, max) · `conserves` (sum, of) · `values_between` (column, min, max) "
-        "· `not_null` (column) · `unique` (columns) · `matches` (column, pattern) · `values_in` (column, values)."
-    )
-    severity: Literal["block", "warn"] = Field(
-        default="block", description="`block` holds back everything downstream; `warn` only reports."
-    )
-    column: Column | None = Field(default=None, description="The column whose values are looked at.")
-    columns: list[Column] | None = Field(default=None, min_length=1, description="Columns that are unique together.")
-    per: Column | None = Field(default=None, description="Count rows for each value of this column.")
-    min: Number | None = Field(default=None, description="Smallest allowed value or count.")
-    max: Number | None = Field(default=None, description="Largest allowed value or count.")
-    pattern: str | None = Field(default=None, description="Regular expression that each text value must match.")
-    values: list[str] | None = Field(default=None, min_length=1, description="The allowed values, as text.")
-    sum: list[Column] | None = Field(
-        default=None, min_length=1, description="Columns whose total equals the number of rows of `of`."
-    )
-    of: Name | None = Field(default=None, description="Node or input of the same pipeline whose rows are counted.")
-
-
-class ColumnContract(Definition):
-    """What holds for every value of a column."""
-
-    null: bool | None = Field(default=None, description="`false`: no value may be missing.")
-    matches: str | None = Field(default=None, description="Regular expression that each text value must match.")
-    min: Number | None = Field(default=None, description="Smallest allowed value.")
-    max: Number | None = Field(default=None, description="Largest allowed value.")
-    values: list[str] | None = Field(default=None, min_length=1, description="The allowed values, as text.")
-
-
-class Contract(Definition):
-    """What a consumer may rely on (checked by pandera, always blocking)."""
-
-    unique: list[Column] | None = Field(default=None, min_length=1, description="Columns that are unique together.")
-    columns: dict[Column, ColumnContract] = Field(default_factory=dict, description="Rules by column.")
 
 
 class Dataset(Definition):

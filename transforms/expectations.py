@@ -1,160 +1,190 @@
 """Expectations: rules over a finished table, evaluated by Great Expectations on the table's distinct values and
-counts.
+counts. The results are plain values (`Finding`), one per rule.
 
-The results are plain values (`CheckOutcome`); GX keeps nothing, writes nothing and sends nothing. It is imported when
-the first rule is evaluated (`transforms.gx_import.warm_up` starts that early).
+Rules that compare with another table are in `transforms.reference_rules`, with the past in `transforms.past_rules`,
+with the clock in `transforms.age_rules`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from resources.clock import Now
 from resources.errors import SpiceError
-from resources.lake.base import PARTITION, Lake
+from resources.lake.base import PARTITION, UNPARTITIONED
 from resources.spark import to_arrow
-from transforms.check_tables import MAX_SAMPLES, ROWS, Keys, Reduction, as_pandas, text_values
-from transforms.definitions import Expectation
-from transforms.gx_import import great_expectations
+from transforms.age_rules import freshness, require_time
+from transforms.check_tables import ROWS, Culprits, Keys, Reduction, is_nan, is_numeric, text_values
+from transforms.findings import Finding, not_there, refused, repeated, some
+from transforms.gx_tables import GxTables
 from transforms.nodes.frame import reference
-from transforms.outcomes import CheckName, CheckOutcome, expectation_names
+from transforms.outcomes import CheckName, expectation_names
+from transforms.past_rules import Past, distribution, volume
 from transforms.pipeline import PipelineTables
+from transforms.reference_rules import fk_exists
+from transforms.rule_definitions import Expectation
 
-NUMERIC_ONLY = "its values are numbers"
 OF = "_rows_of_node"
 SUM = "_sum"
 
 
-def evaluate_expectations(
-    table: str,
-    expectations: Sequence[Expectation],
-    lake: Lake,
-    partitions: Sequence[str] | None,
-    *,
-    pipeline: PipelineTables | None = None,
-) -> list[CheckOutcome]:
-    """The outcome of each expectation, in their order, over the named partitions (None = all; `[""]` = unpartitioned).
+@dataclass(frozen=True)
+class Surroundings:
+    """What rules look at beside the table: its pipeline, its past, and the time."""
 
-    `pipeline` gives the nodes that `conserves` counts.
-    """
-    if not expectations:
-        return []
-    reduction = Reduction(table, lake, partitions)
-    for index, one in enumerate(expectations):
-        _require(one, reduction, f"{table}: expectations[{index}]")
-    reduction.read()
-    judge = _Judge(reduction, pipeline)
-    return [judge.outcome(one, name) for one, name in zip(expectations, expectation_names(expectations), strict=True)]
+    past: Past
+    now: Now
+    timezone: str
+    pipeline: PipelineTables | None = None
 
 
-def _require(one: Expectation, reduction: Reduction, where: str) -> None:
+@dataclass(frozen=True)
+class ExpectationRules:
+    """Expectations over a reduction: `want` before it is read, `findings` after."""
+
+    expectations: Sequence[Expectation]
+    reduction: Reduction
+    around: Surroundings
+
+    def names(self) -> list[CheckName]:
+        return expectation_names(self.expectations)
+
+    def want(self) -> None:
+        for index, one in enumerate(self.expectations):
+            if not self.reduction.missing(columns_of(one)):
+                _want(one, self.reduction, f"{self.reduction.table}: expectations[{index}]")
+
+    def findings(self) -> list[Finding]:
+        """The finding of each rule, in the order of the names."""
+        judge = _Judge(self.reduction, self.around, GxTables(self.reduction.table))
+        return [judge.finding(one) for one in self.expectations]
+
+
+def columns_of(one: Expectation) -> list[str]:
+    """The columns of its own table that a rule looks at."""
+    single = [name for name in (one.column, one.per) if name is not None]
+    return [*single, *(one.columns or []), *(one.sum or [])]
+
+
+def _want(one: Expectation, reduction: Reduction, where: str) -> None:
+    if one.rule == "values_between" or (one.rule == "distribution" and one.measure in ("mean", "quantiles")):
+        _require_number(reduction, one.column or "", one, where)
+    for column in one.sum or []:
+        _require_number(reduction, column, one, where)
+    if one.rule == "freshness" and one.column is not None:
+        require_time(reduction, one.column, where)
     if one.rule == "conserves":
-        reduction.want(one.sum or [], where)
-        reduction.groups.discard(tuple(one.sum or []))
         reduction.sums.add(tuple(one.sum or []))
-    elif one.rule == "row_count_between":
-        if one.per is not None:
-            reduction.want([one.per], where)
-    else:
-        reduction.want(one.columns or [one.column or ""], where)
-    if one.rule == "values_between":
-        kind = reduction.schema.field(one.column).type
-        if not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)):
-            raise SpiceError("Rule does not fit", f"values_between needs numbers; {one.column} is {kind}.", where=where)
+    elif one.rule == "distribution":
+        reduction.want(reduction.by_partition(one.column or ""), where)
+    elif columns := columns_of(one):
+        reduction.want(columns, where)
 
 
+def _require_number(reduction: Reduction, column: str, one: Expectation, where: str) -> None:
+    kind = reduction.schema.field(column).type
+    if not is_numeric(kind):
+        name = f"{one.measure} of {one.rule}" if one.measure else one.rule
+        raise SpiceError("Rule does not fit", f"{name} needs numbers; {column} is {kind}.", where=where)
+
+
+@dataclass(frozen=True)
 class _Judge:
     """Builds GX's expectation for a rule, has it evaluated, and puts its answer into our words."""
 
-    def __init__(self, reduction: Reduction, pipeline: PipelineTables | None) -> None:
-        self.reduction, self.pipeline = reduction, pipeline
-        self.gx = great_expectations()
-        context = self.gx.get_context(mode="ephemeral")
-        context.variables.progress_bars = {"globally": False, "metric_calculations": False}
-        asset = context.data_sources.add_pandas("tables").add_dataframe_asset("table")
-        self.definition = asset.add_batch_definition_whole_dataframe("whole")
+    reduction: Reduction
+    around: Surroundings
+    gx: GxTables
 
-    def outcome(self, one: Expectation, name: CheckName) -> CheckOutcome:
-        rules = {
+    def finding(self, one: Expectation) -> Finding:
+        if gone := self.reduction.missing(columns_of(one)):
+            return not_there(gone)
+        rules: dict[str, Callable[[Expectation], Finding]] = {
             "row_count_between": self.row_counts,
+            "volume": lambda rule: volume(rule, self.reduction, self.around.past, self.gx),
             "conserves": self.conserved,
+            "not_null": self.not_null,
+            "not_empty": self.not_empty,
             "unique": self.unique,
+            "values_between": self.bounded,
+            "matches": self.on_texts,
+            "values_in": self.on_texts,
+            "fk_exists": lambda rule: fk_exists(rule, self.reduction, self.gx),
+            "freshness": lambda rule: freshness(
+                rule, self.reduction, self.gx, now=self.around.now, timezone=self.around.timezone
+            ),
+            "distribution": lambda rule: distribution(rule, self.reduction, self.around.past, self.gx),
         }
-        evaluate = rules.get(one.rule, self.values)
-        passed, observed, failing, samples = evaluate(one)
-        return CheckOutcome(name.name, passed, name.severity, name.expected, observed, failing, samples)
+        return rules[one.rule](one)
 
-    def failing(self, table: pa.Table, expectation: Any) -> pa.Table:
-        """The rows of a reduced table that GX calls unexpected."""
-        batch = self.definition.get_batch(batch_parameters={"dataframe": as_pandas(table)})
-        result = batch.validate(expectation, result_format="COMPLETE")
-        if result.exception_info.get("raised_exception"):
-            raise SpiceError(
-                "Expectation can't be evaluated",
-                f"{type(expectation).__name__} on {self.reduction.table}: {result.exception_info['exception_message']}",
-                where=self.reduction.table,
-            )
-        if result.success:
-            return table.slice(0, 0)
-        return table.take(pa.array(sorted(result.result["unexpected_index_list"]), pa.int64()))
-
-    def values(self, one: Expectation) -> tuple[bool, str, int, list[Any]]:
+    def bounded(self, one: Expectation) -> Finding:
+        """Missing values pass; NaN lies within no bounds."""
         column = one.column or ""
-        counted = self.reduction.counted[(column,)]
-        if one.rule in ("matches", "values_in"):
-            counted = pa.table({column: text_values(counted[column]), ROWS: counted[ROWS]})
-        bad = self.failing(counted, self.expectation(one, column))
-        failing = pc.sum(bad[ROWS]).as_py() or 0
-        if not failing:
-            return True, f"{self.reduction.total:,} rows, {counted.num_rows:,} distinct values", 0, []
-        values = bad[column]
-        shown = ", ".join("(missing)" if value is None else str(value) for value in values.slice(0, 5).to_pylist())
-        observed = f"{failing:,} of {self.reduction.total:,} rows: {shown}{', ...' if len(values) > 5 else ''}"
-        return False, observed, failing, self.reduction.samples(column, values.slice(0, 100).combine_chunks())
+        counted = self.reduction.counted[column,]
+        nan = is_nan(counted[column])
+        outside = self.gx.outside(counted.filter(pc.invert(nan)), column, one.min, one.max)
+        return refused(self.reduction, column, pa.concat_tables([counted.filter(nan), outside]))
 
-    def expectation(self, one: Expectation, column: str) -> Any:
-        core = self.gx.expectations
-        if one.rule == "values_between":
-            return core.ExpectColumnValuesToBeBetween(column=column, min_value=one.min, max_value=one.max)
-        if one.rule == "not_null":
-            return core.ExpectColumnValuesToNotBeNull(column=column)
+    def not_null(self, one: Expectation) -> Finding:
+        """NaN is a value."""
+        column = one.column or ""
+        counted = self.reduction.counted[column,]
+        there = counted.filter(pc.invert(is_nan(counted[column])))
+        bad = self.gx.refused(there, "ExpectColumnValuesToNotBeNull", column=column)
+        return refused(self.reduction, column, bad)
+
+    def not_empty(self, one: Expectation) -> Finding:
+        column = one.column or ""
+        counted = self.reduction.counted[column,]
+        blank = pc.fill_null(pc.equal(pc.utf8_trim_whitespace(text_values(counted[column])), ""), fill_value=True)
+        told = counted.append_column("_blank", pc.cast(blank, pa.int64()))
+        return refused(self.reduction, column, self.gx.outside(told, "_blank", 0, 0).select([column, ROWS]))
+
+    def on_texts(self, one: Expectation) -> Finding:
+        """Missing values pass."""
+        column = one.column or ""
+        counted = self.reduction.counted[column,]
+        ordinals = pa.array(range(counted.num_rows), pa.int64())
+        texts = pa.table({column: text_values(counted[column]), "_at": ordinals})
         if one.rule == "matches":
-            return core.ExpectColumnValuesToMatchRegex(column=column, regex=one.pattern)
-        if one.rule == "values_in":
-            return core.ExpectColumnValuesToBeInSet(column=column, value_set=one.values)
-        raise SpiceError("Unknown rule", f"there is no rule {one.rule}.", where=self.reduction.table)
+            bad = self.gx.refused(texts, "ExpectColumnValuesToMatchRegex", column=column, regex=one.pattern)
+        else:
+            bad = self.gx.refused(texts, "ExpectColumnValuesToBeInSet", column=column, value_set=one.values)
+        return refused(self.reduction, column, counted.take(bad["_at"]))
 
-    def unique(self, one: Expectation) -> tuple[bool, str, int, list[Any]]:
+    def unique(self, one: Expectation) -> Finding:
         keys: Keys = tuple(one.columns or [])
-        counted = self.reduction.counted[keys]
-        bad = self.failing(counted, self.gx.expectations.ExpectColumnValuesToBeBetween(column=ROWS, max_value=1))
-        failing = pc.sum(bad[ROWS]).as_py() or 0
-        if not failing:
-            return True, f"{counted.num_rows:,} different keys in {self.reduction.total:,} rows", 0, []
-        return False, f"{bad.num_rows:,} keys are there more than once, in {failing:,} rows", failing, _some(bad)
+        return repeated(self.reduction, keys, self.gx.outside(self.reduction.counted[keys], ROWS, None, 1))
 
-    def row_counts(self, one: Expectation) -> tuple[bool, str, int, list[Any]]:
+    def row_counts(self, one: Expectation) -> Finding:
         if one.per is None:
             counted = pa.table({ROWS: pa.array([self.reduction.total], pa.int64())})
         else:
-            counted = self.reduction.counted[(one.per,)]
-        between = self.gx.expectations.ExpectColumnValuesToBeBetween(column=ROWS, min_value=one.min, max_value=one.max)
-        bad = self.failing(counted, between)
+            counted = self.reduction.counted[one.per,]
+        bad = self.gx.outside(counted, ROWS, one.min, one.max)
         extremes = pc.min_max(counted[ROWS]).as_py() if counted.num_rows else {"min": 0, "max": 0}
         seen = f"{extremes['min']:,} to {extremes['max']:,} rows" if one.per else f"{self.reduction.total:,} rows"
         groups = f" in {counted.num_rows:,} values of {one.per}" if one.per else ""
-        return bad.num_rows == 0, seen + groups, bad.num_rows, _some(bad)
+        culprits = Culprits((one.per,), bad, show=False) if one.per and bad.num_rows else None
+        return Finding(
+            passed=bad.num_rows == 0,
+            observed=seen + groups,
+            failing=bad.num_rows,
+            samples=some(bad),
+            culprits=culprits,
+        )
 
-    def conserved(self, one: Expectation) -> tuple[bool, str, int, list[Any]]:
+    def conserved(self, one: Expectation) -> Finding:
         """Per partition, so that a loss here and a gain there don't cancel out."""
         summed = self.reduction.summed[tuple(one.sum or [])]
         total = pa.array([0] * summed.num_rows)
         for column in one.sum or []:
             total = pc.add(total, pc.fill_null(summed[column], 0))
-        partitioned = PARTITION in summed.column_names
-        counted = self.node_rows(one.of or "", partitioned=partitioned)
-        keys = summed[PARTITION].to_pylist() if partitioned else [""]
+        counted = self.node_rows(one.of or "")
+        keys = summed[PARTITION].to_pylist() if self.reduction.partitioned else [UNPARTITIONED]
         sums = dict(zip(keys, total.to_pylist(), strict=True))
         everything = sorted({*sums, *counted})
         table = pa.table(
@@ -164,34 +194,32 @@ class _Judge:
                 OF: pa.array([counted.get(key, 0) for key in everything], pa.int64()),
             }
         )
-        same = self.gx.expectations.ExpectColumnPairValuesToBeEqual(column_A=SUM, column_B=OF, ignore_row_if="neither")
-        bad = self.failing(table, same)
+        bad = self.gx.refused(
+            table, "ExpectColumnPairValuesToBeEqual", column_A=SUM, column_B=OF, ignore_row_if="neither"
+        )
         observed = f"{sum(table[SUM].to_pylist()):,} against {sum(table[OF].to_pylist()):,} rows of {one.of}"
         if bad.num_rows:
             observed += f"; {bad.num_rows:,} partitions differ"
-        return (
-            bad.num_rows == 0,
-            observed,
-            bad.num_rows,
-            _some(bad.rename_columns(["partition", "sum", f"rows of {one.of}"])),
+        return Finding(
+            passed=bad.num_rows == 0,
+            observed=observed,
+            failing=bad.num_rows,
+            samples=some(bad.rename_columns(["partition", "sum", f"rows of {one.of}"])),
+            partitions=frozenset(bad[PARTITION].to_pylist()),
         )
 
-    def node_rows(self, node: str, *, partitioned: bool) -> dict[str, int]:
+    def node_rows(self, node: str) -> dict[str, int]:
         """Rows of a node of the pipeline by partition, counted by the engine."""
-        if self.pipeline is None:
+        pipeline = self.around.pipeline
+        if pipeline is None:
             raise SpiceError(
                 "No pipeline", f"conserves counts the rows of {node}; this table has no pipeline.", where=node
             )
         keys = self.reduction.partitions
         if keys is None:
             keys = list(self.reduction.lake.versions(self.reduction.table))
-        data = self.pipeline.frames(keys)[node].data
-        if not partitioned:
-            return {"": data.count()}
-        counted = to_arrow(data.groupBy(reference(PARTITION)).count())
+        data = pipeline.frames(keys)[node].data
+        if not self.reduction.partitioned:
+            return {UNPARTITIONED: data.count()}
+        counted: Any = to_arrow(data.groupBy(reference(PARTITION)).count())
         return dict(zip(counted[PARTITION].to_pylist(), counted["count"].to_pylist(), strict=True))
-
-
-def _some(table: pa.Table) -> list[Any]:
-    rows: list[Any] = table.slice(0, MAX_SAMPLES).to_pylist()
-    return rows

@@ -5,9 +5,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from transforms.definitions import Contract, Expectation
+from transforms.rule_definitions import Contract, Expectation
 
 Severity = Literal["block", "warn"]
+LAST = 7
+"""How many partitions or versions `volume` looks back on where the rule does not say."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,8 @@ class CheckName:
 @dataclass(frozen=True)
 class CheckOutcome:
     """One check's result. `failing_count` counts rows (for `unique`: rows of keys that are there more than once; for
-    counts: groups or partitions that are out of bounds); `samples` are some of them, by column."""
+    counts and comparisons: groups or partitions that are out of bounds); `samples` are some of them, by column;
+    `partitions` those of the evaluated ones that it fails in."""
 
     name: str
     passed: bool
@@ -32,6 +35,7 @@ class CheckOutcome:
     observed: str
     failing_count: int = 0
     samples: list[Mapping[str, Any]] = field(default_factory=list)
+    partitions: frozenset[str] = frozenset()
 
 
 def expectation_names(expectations: Sequence[Expectation]) -> list[CheckName]:
@@ -73,15 +77,32 @@ def _rules(contract: Contract, column: str) -> list[str]:
 
 
 def _expected(one: Expectation) -> str:
+    compared = f"{one.measure} of {one.column} changes by at most {one.max} against the {_reference(one)}"
+    referring = (
+        f"each {', '.join(one.columns or [])} is in {one.references} ({', '.join(one.key or one.columns or [])})"
+    )
     return {
         "row_count_between": f"{bounds(one.min, one.max)} rows{f' for each {one.per}' if one.per else ''}",
+        "volume": f"rows of a partition are {bounds(one.min, one.max)} times the median of the {_reference(one)}",
         "conserves": f"{' + '.join(one.sum or [])} = rows of {one.of}",
         "values_between": f"{one.column} is {bounds(one.min, one.max)}",
         "not_null": f"{one.column} is never missing",
+        "not_empty": f"{one.column} is never missing or blank",
         "unique": f"{', '.join(one.columns or [])} together are unique",
         "matches": f"{one.column} matches {one.pattern}",
         "values_in": f"{one.column} is one of {', '.join(one.values or [])}",
+        "fk_exists": f"{referring}{'' if one.allow_nulls else ', and none is missing'}",
+        "freshness": f"the newest {one.column or 'commit'} is at most {one.within} old",
+        "distribution": compared,
     }[one.rule]
+
+
+def _reference(one: Expectation) -> str:
+    """What a rule on the past compares with, in words."""
+    if one.rule == "distribution":
+        return "approved version before" if one.against == "versions" else "partition before"
+    count = one.last or LAST
+    return f"{count} approved versions before" if one.against == "versions" else f"{count} partitions before"
 
 
 def bounds(low: float | None, high: float | None) -> str:

@@ -19,17 +19,9 @@ from ontology_assets.model.loading import DATASET_DEFAULTS, LINK_DEFAULTS, Domai
 from ontology_assets.model.node_checks import OPERATIONS
 from ontology_assets.model.rule_checks import RULES
 from transforms.bound_definitions import Parameter, Udf
-from transforms.definitions import (
-    ColumnContract,
-    Contract,
-    Dataset,
-    DayPartition,
-    Expectation,
-    Node,
-    Pipeline,
-    Source,
-)
+from transforms.definitions import Dataset, DayPartition, Node, Pipeline, Source
 from transforms.functions import FUNCTIONS
+from transforms.rule_definitions import ColumnContract, Contract, Expectation
 from transforms.validation import HIDDEN
 
 MODELS: dict[str, type[BaseModel]] = {

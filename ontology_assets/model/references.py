@@ -10,7 +10,7 @@ from zoneinfo import available_timezones
 from ontology_assets.model.definitions import Link, ObjectType, Property
 from ontology_assets.model.node_checks import check_pipeline
 from ontology_assets.model.rule_checks import check_rules
-from transforms.definitions import Dataset
+from transforms.definitions import Dataset, Pipeline
 from transforms.yaml_source import FieldPath, YamlSource, suggestion
 
 Parts = dict[str, dict[str, Any]]
@@ -29,6 +29,7 @@ def check_references(source: YamlSource, parts: Parts) -> None:
             check_asset(source, ("pipelines", name, "inputs", local), asset)
         check_rules(source, ("pipelines", name), pipeline, rows_of={*pipeline.inputs, *pipeline.nodes})
     check_circles(source, parts)
+    check_referred(source, parts)
     check_partitions(source, parts)
     for name, object_type in parts["object_types"].items():
         check_object_type(source, ("object_types", name), object_type, parts)
@@ -121,6 +122,37 @@ def check_circles(source: YamlSource, parts: Parts) -> None:
     for name in waiting:
         others = ", ".join(f"'{other}'" for other in waiting)
         source.fault(("pipelines", name, "inputs"), f"pipelines read each other in a circle: {others}.")
+
+
+def check_referred(source: YamlSource, parts: Parts) -> None:
+    """Tables that rules refer to exist, and are not made of the table that is judged: they would wait for each
+    other."""
+    tables = {f"clean/{name}": (("datasets", name), one) for name, one in parts["datasets"].items()}
+    tables |= {f"transform/{name}": (("pipelines", name), one) for name, one in parts["pipelines"].items()}
+    reads = {
+        table: set(part.inputs.values()) if isinstance(part, Pipeline) else set[str]()
+        for table, (_, part) in tables.items()
+    }
+    for table, (_, part) in tables.items():
+        reads[table] |= {one.references for one in part.expectations if one.references and one.references != table}
+    for table, (at, part) in tables.items():
+        for index, one in enumerate(part.expectations):
+            here: FieldPath = (*at, "expectations", index, "references")
+            if one.references is None or not check_asset(source, here, one.references) or one.references == table:
+                continue
+            if table in _made_of(one.references, reads):
+                detail = f"{one.references} is made of {table}, or judged by it; a reference can't lead in a circle."
+                source.fault(here, detail)
+
+
+def _made_of(table: str, reads: dict[str, set[str]]) -> set[str]:
+    """All that a table reads, directly or through others."""
+    found: set[str] = set()
+    waiting = {table}
+    while waiting:
+        found |= waiting
+        waiting = {other for one in waiting for other in reads.get(one, ())} - found
+    return found - {table}
 
 
 def check_partitions(source: YamlSource, parts: Parts) -> None:

@@ -2,18 +2,25 @@
 
 from collections.abc import Set
 
-from transforms.definitions import ColumnContract, Dataset, Expectation, Pipeline
+from resources.approvals.base import KEPT
+from transforms.definitions import Dataset, Pipeline
 from transforms.patterns import pattern_fault
+from transforms.rule_definitions import ColumnContract, Expectation
 from transforms.yaml_source import FieldPath, YamlSource, suggestion
 
 RULES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "row_count_between": ((), ("per", "min", "max")),
+    "volume": (("against",), ("min", "max", "last")),
     "conserves": (("sum", "of"), ()),
-    "values_between": (("column",), ("min", "max")),
     "not_null": (("column",), ()),
+    "not_empty": (("column",), ()),
     "unique": (("columns",), ()),
+    "values_between": (("column",), ("min", "max")),
     "matches": (("column", "pattern"), ()),
     "values_in": (("column", "values"), ()),
+    "fk_exists": (("columns", "references", "allow_nulls"), ("key",)),
+    "freshness": (("within",), ("column",)),
+    "distribution": (("column", "measure", "max", "against"), ()),
 }
 """Rule -> fields that it needs, fields that it may have."""
 FIELDS = sorted({field for needed, optional in RULES.values() for field in (*needed, *optional)})
@@ -50,6 +57,20 @@ def check_expectation(source: YamlSource, at: FieldPath, expectation: Expectatio
         source.fault((*at, "of"), f"there is no node or input '{expectation.of}'.{close}", sorted(rows_of))
     if expectation.pattern is not None:
         check_pattern(source, (*at, "pattern"), expectation.pattern)
+    check_comparison(source, at, expectation)
+
+
+def check_comparison(source: YamlSource, at: FieldPath, expectation: Expectation) -> None:
+    """Of rules that look beyond the table: another table's key, the past."""
+    if expectation.key is not None and len(expectation.key) != len(expectation.columns or []):
+        detail = f"`columns` has {len(expectation.columns or [])} columns, `key` has {len(expectation.key)}."
+        source.fault((*at, "key"), detail)
+    if expectation.against == "versions" and (expectation.last or 0) > KEPT:
+        source.fault((*at, "last"), f"of each partition {KEPT} approved versions are kept at most.")
+    if expectation.rule in ("volume", "distribution"):
+        for field in ("min", "max"):
+            if (getattr(expectation, field) or 0) < 0:
+                source.fault((*at, field), f"the {expectation.rule} of a table is never below 0.")
 
 
 def check_column(source: YamlSource, at: FieldPath, contract: ColumnContract) -> None:

@@ -9,10 +9,11 @@ from typing import Any
 
 from ontology_assets.model.definitions import Mapping as ObjectMapping
 from ontology_assets.model.definitions import ObjectType
-from transforms.definitions import Contract, Dataset, Expectation, Node, Pipeline
+from transforms.definitions import Dataset, Node, Pipeline
 from transforms.expression_errors import ExpressionError
 from transforms.expressions import check_syntax, compile_expression, compile_partition
 from transforms.inference import overlay
+from transforms.rule_definitions import Contract, Expectation
 from transforms.schemas import Columns, pipeline_columns
 from transforms.types import ColumnType, parse_type
 from transforms.yaml_source import FieldPath, YamlSource, field_text, suggestion
@@ -39,6 +40,10 @@ def check_types(source: YamlSource, parts: Parts, locked: Mapping[str, Mapping[s
         object_type = parts["object_types"].get(name)
         if object_type is not None:
             checks.mapping(("mappings", name), mapping, object_type, tables.get(mapping.source))
+    for section, layer in (("datasets", "clean"), ("pipelines", "transform")):
+        for name, part in parts[section].items():
+            for index, one in enumerate(part.expectations):
+                checks.reference((section, name, "expectations", index), one, tables.get(f"{layer}/{name}"), tables)
 
 
 class _Checks:
@@ -134,11 +139,31 @@ class _Checks:
             ]
             self.exist([*named, *lists], columns)
             if expectation.column in columns:
-                numbers, text = expectation.rule == "values_between", expectation.rule == "matches"
-                self.rule_type(here, expectation.column, columns, numbers=numbers, text=text)
+                numbers = expectation.rule == "values_between" or expectation.measure in ("mean", "quantiles")
+                self.rule_type(here, expectation.column, columns, numbers=numbers, text=expectation.rule == "matches")
+                kind = parse_type(columns[expectation.column]).kind
+                if expectation.rule == "freshness" and kind not in ("date", "timestamp"):
+                    self.fault(here, f"freshness needs a date or a timestamp; '{expectation.column}' is {kind}.")
             for path, column in lists:
                 if path[-2] == "sum" and column in columns and not parse_type(columns[column]).numeric:
                     self.fault(path, f"column '{column}' is {columns[column]}, not a number.")
+
+    def reference(
+        self, at: FieldPath, one: Expectation, columns: Columns | None, tables: Mapping[str, Columns | None]
+    ) -> None:
+        """The key that a rule refers to is there, in the types of what refers to it."""
+        other = tables.get(one.references or "")
+        if one.columns is None or other is None:
+            return
+        field = "key" if one.key else "columns"
+        for index, (mine, theirs) in enumerate(zip(one.columns, one.key or one.columns, strict=False)):
+            here: FieldPath = (*at, field, index)
+            if theirs not in other:
+                detail = f"{one.references} has no column '{theirs}'.{suggestion(theirs, other)}"
+                self.fault(here, detail, other)
+            elif columns and mine in columns and parse_type(columns[mine]).base != parse_type(other[theirs]).base:
+                detail = f"'{mine}' is {columns[mine]}, but {theirs} of {one.references} is {other[theirs]}."
+                self.fault(here, detail)
 
     def rule_type(self, at: FieldPath, column: str, columns: Columns, *, numbers: bool, text: bool) -> None:
         kind = parse_type(columns[column])

@@ -6,9 +6,9 @@ Texts only; types are said by who has them. Where a value comes from is lineage 
 from collections.abc import Mapping
 
 from ontology_assets.model.definitions import Domain, Label, ObjectType, Property
-from transforms.definitions import Contract
 from transforms.inference import overlay
 from transforms.outcomes import contract_names
+from transforms.rule_definitions import Contract
 
 ROW_COLUMNS = {
     "_source_file": "File that the row stood in.",

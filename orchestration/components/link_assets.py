@@ -25,6 +25,7 @@ from ontology_assets.objectify.mapping import read_mapped
 from ontology_assets.objectify.states import link_rows
 from orchestration.components.columns import DANGLING_COLUMNS
 from orchestration.components.common import about, asset_options, event_metadata, key_of, told_by_check, writing
+from orchestration.components.gate import ask_approval
 from orchestration.components.lineage import column_lineage
 from orchestration.components.metadata import column_schema, lake_folder, markdown_table, sample_table
 from orchestration.components.partitions import keys_of_run
@@ -98,6 +99,7 @@ def link_asset(domain: Domain, object_type: ObjectType) -> dg.AssetsDefinition:
         keys = keys_of_run(context, partition)
         lake = runtime.lake
         with writing(context, runtime, domain, asset) as work:
+            ask_approval(runtime, domain, asset, keys)
             stage, log, heads = work.stage, work.log, work.heads
             heads.catch_up()
             code, mine = code_version(domain, asset), versions_of(heads, own)

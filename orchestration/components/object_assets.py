@@ -19,6 +19,7 @@ from ontology_assets.objectify.protection import protections, quarantine_version
 from ontology_assets.objectify.states import check_gates, states_of
 from orchestration.components.columns import object_columns
 from orchestration.components.common import about, asset_options, key_of, told_by_check, writing
+from orchestration.components.gate import ask_approval
 from orchestration.components.lineage import column_lineage
 from orchestration.components.metadata import column_schema
 from orchestration.components.partitions import keys_of_run
@@ -71,6 +72,7 @@ def object_asset(domain: Domain, object_type: ObjectType) -> dg.AssetsDefinition
         keys = keys_of_run(context, partitioning_of(domain, asset))
         code = code_version(domain, asset)
         with writing(context, runtime, domain, asset) as work:
+            ask_approval(runtime, domain, asset, keys)
             stage, log, heads = work.stage, work.log, work.heads
             source = runtime.lake.versions(mapping.source)
             source_rows = runtime.lake.rows(mapping.source)

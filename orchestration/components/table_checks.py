@@ -1,10 +1,10 @@
 """Checks on clean and transformed tables: contracts (pandera, always blocking) and expectations (Great Expectations).
 
 One step per table evaluates all of them over the run's partitions, so that the table is read once. A result says for
-which data versions it was found; a run over the same versions gives it again without evaluating anything.
+which data versions it was found; a run over the same versions gives it again without evaluating anything. What the
+blocking ones say is recorded for each partition (`resources.approvals`) before Dagster is told: consumers ask there.
 """
 
-import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -14,21 +14,21 @@ from dagster._core.storage.asset_check_execution_record import AssetCheckExecuti
 
 from ontology_assets.model.definitions import Domain
 from ontology_assets.model.layout import partitioning_of
+from ontology_assets.model.table_rules import rules_of
 from orchestration.components.common import key_of
 from orchestration.components.metadata import sample_table
 from orchestration.components.partitions import keys_of_run
 from orchestration.runtime import Runtime
+from resources.approvals.base import Approvals
 from resources.spark import session
-from transforms.contracts import evaluate_contract
-from transforms.definitions import Contract, Expectation
+from transforms.checking import judge
 from transforms.digests import combined_version
-from transforms.expectations import evaluate_expectations
+from transforms.gating import TableRules, judged, past_of
 from transforms.outcomes import CheckName, CheckOutcome, contract_names, expectation_names
 from transforms.pipeline import PipelineTables
-from transforms.types_lock import column_types
+from transforms.rule_definitions import Contract, Expectation
 
 EVALUATED = "version_evaluated"
-CODE_VERSION = "1"
 SAMPLES = 10
 WARNS = "Where it is not so, the check warns and nothing is held back."
 NAMED = 6
@@ -55,6 +55,7 @@ def _checks_of(
 ) -> dg.AssetChecksDefinition:
     names = [*contract_names(contract), *expectation_names(expectations)]
     layer, _, name = asset.partition("/")
+    others = [key_of(one) for one in TableRules(asset, contract, expectations).references if one != asset]
 
     @dg.multi_asset_check(
         name=f"{asset.replace('/', '__')}__checks",
@@ -62,6 +63,7 @@ def _checks_of(
             dg.AssetCheckSpec(
                 one.name,
                 asset=key_of(asset),
+                additional_deps=others,
                 blocking=one.severity == "block",
                 description=f"Expected: {one.expected}. "
                 + ("Where it is not so, what is downstream is held back." if one.severity == "block" else WARNS),
@@ -71,12 +73,14 @@ def _checks_of(
     )
     def checks(context: dg.AssetCheckExecutionContext, runtime: Runtime) -> Iterator[dg.AssetCheckResult]:
         keys = keys_of_run(context, partitioning_of(domain, asset))
-        lake = runtime.lake
-        versions = {key: one for key, one in lake.versions(asset).items() if key in set(keys)}
-        wanted = combined_version({**versions, "checks": _hash(contract, expectations)})
-        known = _known(context, asset, names, wanted)
-        with runtime.clock.stage(f"checks of {asset}") as stage:
+        lake, rules = runtime.lake, rules_of(domain, asset)
+        held = lake.versions(asset)
+        versions = {key: held[key] for key in keys if key in held}
+        read = {other: combined_version(lake.versions(other)) for other in rules.references}
+        wanted = combined_version({**versions, **read, "checks": rules.hash()})
+        with runtime.clock.stage(f"checks of {asset}") as stage, runtime.approvals() as approvals:
             stage.advance(sum(rows for key, rows in lake.rows(asset).items() if key in versions))
+            known = _known(context, asset, names, wanted) if _is_recorded(rules, versions, approvals) else None
             if known is not None:
                 stage.note("evaluated before")
                 yield from known
@@ -86,28 +90,30 @@ def _checks_of(
                 if layer == "transform"
                 else None
             )
-            outcomes = [
-                *evaluate_contract(asset, contract, lake, keys, types=_types(domain, asset)),
-                *evaluate_expectations(asset, expectations, lake, keys, pipeline=pipeline),
-            ]
-            stage.note(_note(outcomes))
-        yield from (_result(one, asset, wanted) for one in outcomes)
+            judgement = judge(
+                rules,
+                lake,
+                keys,
+                pipeline=pipeline,
+                past=past_of(rules, approvals, versions),
+                timezone=domain.timezone,
+            )
+            approvals.record(judged(rules, versions, judgement.outcomes, judgement.profiles, context.run.run_id))
+            stage.note(_note(judgement.outcomes))
+        yield from (_result(one, asset, wanted) for one in judgement.outcomes)
 
     return checks
 
 
-def _types(domain: Domain, asset: str) -> dict[str, str]:
-    """Declared types of columns: of a dataset its own, of a pipeline those of the properties made from it."""
-    layer, _, name = asset.partition("/")
-    if layer == "clean":
-        return column_types(name, domain.datasets[name], domain.locked_types.get(name))
-    return {
-        column: one.type
-        for type_name, mapping in domain.mappings.items()
-        if mapping.source == asset
-        for column, one in domain.object_types[type_name].properties.items()
-        if column not in mapping.set and one.base not in ("enum", "geopoint")
-    }
+def _is_recorded(rules: TableRules, versions: Mapping[str, str], approvals: Approvals) -> bool:
+    """Whether what was found before may be said again: it depends on no clock, and consumers can ask for it."""
+    if not rules.timeless:
+        return False
+    gate, known = rules.gate(), approvals.verdicts(rules.table, list(versions))
+    return all(
+        any((one.version, one.rules) == (version, gate) for one in known.get(key, ()))
+        for key, version in versions.items()
+    )
 
 
 def _known(
@@ -193,8 +199,3 @@ def _place(sample: Mapping[str, Any]) -> str:
 def _note(outcomes: Sequence[CheckOutcome]) -> str:
     failed = [f"{one.name} ({one.severity}): {one.observed}" for one in outcomes if not one.passed]
     return "; ".join(failed) if failed else f"{len(outcomes)} passed"
-
-
-def _hash(contract: Contract | None, expectations: Sequence[Expectation]) -> str:
-    parts = [CODE_VERSION, contract.model_dump_json() if contract else "", *(e.model_dump_json() for e in expectations)]
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()

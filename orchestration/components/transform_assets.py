@@ -7,6 +7,7 @@ from ontology_assets.model.definitions import Domain
 from ontology_assets.model.layout import partitioning_of
 from orchestration.components.columns import table_columns
 from orchestration.components.common import about, asset_options, event_metadata, writing
+from orchestration.components.gate import ask_approval
 from orchestration.components.lineage import column_lineage
 from orchestration.components.metadata import column_schema, lake_folder
 from orchestration.components.partitions import keys_of_run
@@ -41,6 +42,7 @@ def transform_asset(domain: Domain, name: str) -> dg.AssetsDefinition:
     def transformed(context: dg.AssetExecutionContext, runtime: Runtime) -> dg.MaterializeResult:
         keys = keys_of_run(context, partitioning_of(domain, asset))
         with writing(context, runtime, domain, asset) as work:
+            ask_approval(runtime, domain, asset, keys)
             followed = PipelineTables(name, pipeline, runtime.lake, session, domain.timezone).followed
             rows = runtime.lake.rows(followed) if followed else {}
             work.stage.expect(sum(rows.get(key, 0) for key in keys))

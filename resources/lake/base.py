@@ -11,6 +11,7 @@ disk at each commit.
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from itertools import chain
 from types import TracebackType
 from typing import TYPE_CHECKING, TypeAlias
@@ -196,6 +197,10 @@ class Lake(ABC):
     @abstractmethod
     def remove(self, table: str) -> None:
         """Remove the table with everything in it."""
+
+    @abstractmethod
+    def committed_at(self, table: str) -> datetime | None:
+        """When the table's newest commit was made (UTC); None where there is no table."""
 
     def versions(self, table: str) -> dict[str, str]:
         """Data version per partition, exact and atomic with the rows; {} where there is no table."""

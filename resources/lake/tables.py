@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
@@ -77,6 +78,13 @@ class LocalTables(Lake):
         if not isinstance(info, dict):
             return TableState(number=number)
         return TableState(number=number, **info)
+
+    def committed_at(self, table: str) -> datetime | None:
+        newest = self.commit_file(table)
+        if newest is None:
+            return None
+        told = _commit_info(table, newest).get("timestamp")
+        return datetime.fromtimestamp(told / 1000 if told is not None else newest.stat().st_mtime, UTC)
 
     def writer(
         self, table: str, schema: pa.Schema, *, partition_column: str | None, row_group_rows: int = BATCH_ROWS

@@ -180,10 +180,15 @@ class SqliteRegistry(SqlRegistry):
         processes: Processes = THIS_MACHINE,
         factory: type[sqlite3.Connection] = sqlite3.Connection,
     ) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        engine = sa.create_engine(f"sqlite:///{path}", connect_args={"timeout": BUSY_SECONDS, "factory": factory})
-        sa.event.listen(engine, "connect", _prepare)
-        super().__init__(engine, now=now, processes=processes)
+        super().__init__(sqlite_engine(path, factory), now=now, processes=processes)
+
+
+def sqlite_engine(path: Path, factory: type[sqlite3.Connection] = sqlite3.Connection) -> sa.Engine:
+    """An engine on the embedded registry's file, which is made where it is not there."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    engine = sa.create_engine(f"sqlite:///{path}", connect_args={"timeout": BUSY_SECONDS, "factory": factory})
+    sa.event.listen(engine, "connect", _prepare)
+    return engine
 
 
 def _prepare(connection: sqlite3.Connection, _record: object) -> None:

@@ -73,7 +73,7 @@ class Server:
             self.process = subprocess.Popen(
                 command, cwd=folder, env=environment, stdout=out, stderr=out, stdin=subprocess.DEVNULL,
                 start_new_session=True, preexec_fn=_die_with_parent,  # noqa: PLW1509 - there are no threads here
-               
+
             )  # fmt: skip
         self.until = time.monotonic() + START_SECONDS
 

@@ -12,15 +12,16 @@ import sys
 import pyarrow as pa
 from pathlib import Path
 from resources.lake.local import LocalLake
-from transforms.definitions import Expectation
-from transforms.expectations import evaluate_expectations
+from transforms.checking import judge
+from transforms.gating import TableRules
+from transforms.rule_definitions import Expectation
 from transforms.gx_import import warm_up
 
 warm_up()
 lake = LocalLake(Path(sys.argv[1]))
 lake.replace("t", pa.table({"x": [1, 2, 900]}), versions={"": "1" * 64}, partition_column=None)
 rules = [Expectation(rule="values_between", column="x", max=10), Expectation(rule="unique", columns=["x"])]
-print([outcome.passed for outcome in evaluate_expectations("t", rules, lake, None)])
+print([outcome.passed for outcome in judge(TableRules("t", None, rules), lake, None).outcomes])
 print(sorted({"altair", "scipy.stats", "pyspark.sql.connect.session"} & set(sys.modules)))
 import scipy.stats
 print(round(scipy.stats.norm.cdf(0), 1))

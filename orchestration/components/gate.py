@@ -1,0 +1,37 @@
+"""The gate in front of each consumer: it reads no version of a table that its blocking rules have not passed.
+
+Dagster holds back what is downstream of a red check in the same run only; this asks in every run.
+"""
+
+from collections.abc import Sequence
+
+from ontology_assets.model.definitions import Domain
+from ontology_assets.model.layout import partitioning_of
+from ontology_assets.model.table_rules import rules_of, tables_read
+from orchestration.runtime import Runtime
+from transforms.gating import require_approved
+
+
+def ask_approval(runtime: Runtime, domain: Domain, asset: str, keys: Sequence[str]) -> None:
+    """Raise NotApproved where `asset` would read, for these partitions, what is not approved: of a table that has its
+    partitions those, of any other table all."""
+    mine = partitioning_of(domain, asset)
+    for table in tables_read(domain, asset):
+        rules = rules_of(domain, table)
+        if not rules.blocking:
+            continue
+        held = runtime.lake.versions(table)
+        followed = mine is not None and table == followed_by(domain, asset)
+        with runtime.approvals() as approvals:
+            require_approved(
+                rules, {key: version for key, version in held.items() if not followed or key in set(keys)}, approvals
+            )
+
+
+def followed_by(domain: Domain, asset: str) -> str | None:
+    """The table whose partitions an asset takes one by one; the others that it reads, it reads whole."""
+    layer, _, name = asset.partition("/")
+    if layer == "transform":
+        pipeline = domain.pipelines[name]
+        return pipeline.inputs[pipeline.partition] if pipeline.partition else None
+    return next(iter(tables_read(domain, asset)), None)
