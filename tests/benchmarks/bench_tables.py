@@ -23,9 +23,9 @@ from resources.lake.local import LocalLake
 from resources.sources import fill_from_package, find_source
 from resources.spark import session
 from tests.benchmarks.figures import SCALE, figure
+from transforms.checking import judge
 from transforms.clean import clean
-from transforms.contracts import evaluate_contract
-from transforms.expectations import evaluate_expectations
+from transforms.gating import TableRules
 from transforms.gx_import import great_expectations
 from transforms.pipeline import PipelineTables, run_pipeline
 from transforms.raw import ingest
@@ -115,9 +115,8 @@ def main() -> None:
         table, flights = f"transform/{PIPELINE}", domain.datasets["flights"]
 
         def check() -> None:
-            evaluate_contract(table, pipeline.contract, lake, days)
-            evaluate_expectations(table, pipeline.expectations, lake, days, pipeline=judged)
-            evaluate_expectations("clean/flights", flights.expectations, lake, days)
+            judge(TableRules(table, pipeline.contract, pipeline.expectations), lake, days, pipeline=judged)
+            judge(TableRules("clean/flights", None, flights.expectations), lake, days)
 
         figure("checks, first, s", timed(check))
         figure("checks, warm, s", timed(check))

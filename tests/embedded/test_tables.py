@@ -16,9 +16,9 @@ from resources.home import PROJECT_ROOT
 from resources.lake.local import LocalLake
 from resources.sources import find_source
 from resources.spark import session
+from transforms.checking import judge
 from transforms.clean import CleanReport, clean
-from transforms.contracts import evaluate_contract
-from transforms.expectations import evaluate_expectations
+from transforms.gating import TableRules
 from transforms.outcomes import CheckOutcome
 from transforms.pipeline import PipelineReport, PipelineTables, run_pipeline
 from transforms.quarantine import quarantined_rows, raw_row
@@ -188,14 +188,14 @@ def checks(tables: Tables) -> dict[str, dict[str, CheckOutcome]]:
     judged = PipelineTables("daily_punctuality", pipeline, tables.lake, session, tables.domain.timezone)
     table = "transform/daily_punctuality"
     outcomes = {
-        table: evaluate_contract(table, pipeline.contract, tables.lake, tables.days)
-        + evaluate_expectations(table, pipeline.expectations, tables.lake, tables.days, pipeline=judged)
+        table: judge(
+            TableRules(table, pipeline.contract, pipeline.expectations), tables.lake, tables.days, pipeline=judged
+        ).outcomes
     }
     for name in NAMES:
         table, dataset = f"clean/{name}", tables.domain.datasets[name]
-        outcomes[table] = evaluate_contract(
-            table, dataset.contract, tables.lake, tables.keys(name), types=tables.types(name)
-        ) + evaluate_expectations(table, dataset.expectations, tables.lake, tables.keys(name))
+        rules = TableRules(table, dataset.contract, dataset.expectations, tables.types(name))
+        outcomes[table] = judge(rules, tables.lake, tables.keys(name)).outcomes
     return {table: {outcome.name: outcome for outcome in found} for table, found in outcomes.items()}
 
 
