@@ -90,10 +90,15 @@ def read_command(document: Any) -> Command:
     )
 
 
+def _whole(text: str) -> bool:
+    """Whether no half of a surrogate pair stands in it."""
+    return text.isascii() or not any("\ud800" <= c <= "\udfff" for c in text)
+
+
 def _text(document: Mapping[str, Any], name: str, *, needed: bool = False, most: int = MOST_TEXT) -> str | None:
     value = document.get(name)
     if value is None and not needed:
         return None
-    if not isinstance(value, str) or not 0 < len(value) <= most or any("\ud800" <= c <= "\udfff" for c in value):
+    if not isinstance(value, str) or not 0 < len(value) <= most or not _whole(value):
         raise CommandRefused(f"{name} must be a text", where=name, allowed=[f"1 to {most} characters"])
     return value

@@ -63,9 +63,9 @@ class CommandService:
             )
         return checked(command, object_type, domain.object_types, held=held)
 
-    def submit(self, request: CheckedCommand) -> "Future[Answer]":
-        """Answered when durable in the log."""
-        return self._committers[self._domains[request.object_type.name].name].submit(request)
+    def submit(self, request: CheckedCommand, wakes: asyncio.Event | None = None) -> "Future[Answer]":
+        """Answered when durable in the log; then `wakes` is set."""
+        return self._committers[self._domains[request.object_type.name].name].submit(request, wakes)
 
     def run(self, document: Any, timeout_s: float | None = None) -> Receipt:
         """Submit and wait; "unknown" when the time is over first. Raises NotBegun and what it is refused for."""
@@ -79,12 +79,10 @@ class CommandService:
     async def arun(self, document: Any, timeout_s: float) -> Receipt:
         """The same for asyncio. Whoever is cancelled while waiting knows nothing, as if the reply were lost."""
         request = self.check(document)
-        future = self.submit(request)
-        loop = asyncio.get_running_loop()
         woken = asyncio.Event()
-        # A third of what wrap_future and wait_for take, and cancelling the caller leaves the command alone.
-        future.add_done_callback(lambda _: None if loop.is_closed() else loop.call_soon_threadsafe(woken.set))
-        timer = loop.call_later(timeout_s, woken.set)
+        future = self.submit(request, woken)
+        # A third of what wait_for takes, and cancelling the caller leaves the command alone.
+        timer = asyncio.get_running_loop().call_later(timeout_s, woken.set)
         await woken.wait()
         timer.cancel()
         return self.receipt(request, future.result()) if future.done() else self._given_up(request, future, timeout_s)

@@ -18,6 +18,7 @@ from ontology_assets.events.state import hash_of_state
 _BATCH_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
 _MAY_BE_NULL = frozenset({"occurred_at", "owner"})
 _UNSEEN = 0
+_FEW = 100
 _TOUCHED = pa.schema([DRAFT_SCHEMA.field("aggregate_id"), DRAFT_SCHEMA.field("sequence_number")])
 
 
@@ -147,6 +148,8 @@ def _check_one_by_one(kind: str, rows: pa.Table, last: dict[str, int], domain: s
 
 def _joined_hash(ids: pa.Array) -> str:
     """sha256 of the ids, a line each; of a year's load no id becomes a Python object."""
+    if len(ids) <= _FEW:
+        return hashlib.sha256("\n".join(ids.to_pylist()).encode()).hexdigest()
     lines = pc.binary_join(pa.ListArray.from_arrays(pa.array([0, len(ids)], pa.int32()), ids), "\n")
     return hashlib.sha256(lines[0].as_buffer()).hexdigest()
 

@@ -3,10 +3,11 @@
 A thread of its own, started with the first request. What a group is and how it is decided is group.py.
 """
 
+import asyncio
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -46,10 +47,11 @@ class _Waiting:
     request: Request
     future: "Future[Answer]" = field(default_factory=Future)
     since: float = field(default_factory=time.monotonic)
+    wakes: "tuple[asyncio.AbstractEventLoop, asyncio.Event] | None" = None
 
 
 class GroupCommitter:
-    """Safe for any number of threads; asyncio callers wrap the future (`asyncio.wrap_future`)."""
+    """Safe for any number of threads and asyncio callers."""
 
     def __init__(self, group: Commits, *, name: str = "committer", linger_s: float = LINGER_S) -> None:
         self._group, self._name, self._linger_s = group, name, linger_s
@@ -60,12 +62,13 @@ class GroupCommitter:
         self._expected, self._pause_s = 1, linger_s
         self.metrics = GroupMetrics()
 
-    def submit(self, request: Request) -> "Future[Answer]":
+    def submit(self, request: Request, wakes: asyncio.Event | None = None) -> "Future[Answer]":
         """The answer when the request is durable in the log; the refusal (SpiceError) when it is not.
 
-        A caller that gives up waiting knows nothing: it asks again with the same command id, or reads the log.
+        `wakes`: of a caller in an event loop, set when there is one. A caller that gives up waiting knows nothing: it
+        asks again with the same command id, or reads the log.
         """
-        one = _Waiting(request)
+        one = _Waiting(request, wakes=None if wakes is None else (asyncio.get_running_loop(), wakes))
         with self._changed:
             if self._closed:
                 raise RuntimeError("the committer is closed")
@@ -135,6 +138,7 @@ class GroupCommitter:
             except BaseException as error:  # noqa: BLE001 it is each caller's answer, not this thread's end
                 for one in group:
                     one.future.set_exception(error)
+                _wake(group)
                 return
         now = time.monotonic()
         # Those who are answered now, and those who came meanwhile.
@@ -151,3 +155,21 @@ class GroupCommitter:
                 one.future.set_result(outcome)
             else:
                 one.future.set_exception(outcome)
+        _wake(group)
+
+
+def _wake(group: Iterable[_Waiting]) -> None:
+    """All callers of a loop at once: each call into a loop hands the interpreter over, which takes longer than a
+    command.
+    """
+    by_loop: dict[asyncio.AbstractEventLoop, list[asyncio.Event]] = {}
+    for loop, event in (one.wakes for one in group if one.wakes is not None):
+        by_loop.setdefault(loop, []).append(event)
+    for loop, events in by_loop.items():
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(_set, events)
+
+
+def _set(events: Iterable[asyncio.Event]) -> None:
+    for event in events:
+        event.set()

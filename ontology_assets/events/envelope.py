@@ -88,6 +88,7 @@ DRAFT_SCHEMA = pa.schema(
 
 INLINE_SCHEMA = pa.schema([f for f in EVENT_SCHEMA if f.name not in ("domain", "recorded_at", "position", "batch_id")])
 """What a record's body holds of each inline event; the record's header holds the rest."""
+_INLINE_ROW = pa.struct(list(INLINE_SCHEMA))
 
 
 @dataclass(frozen=True)
@@ -145,7 +146,7 @@ def bucket_of(aggregate_id: str) -> str:
 def inline_batch(events: list[NewEvent]) -> pa.RecordBatch:
     """The events as one batch of INLINE_SCHEMA, buckets filled in."""
     rows = [{**vars(event), "bucket": bucket_of(event.aggregate_id)} for event in events]
-    return pa.RecordBatch.from_struct_array(pa.array(rows, pa.struct(list(INLINE_SCHEMA))))
+    return pa.RecordBatch.from_struct_array(pa.array(rows, _INLINE_ROW))
 
 
 def asset_aggregate_id(asset: str, partition: str = "") -> str:

@@ -58,14 +58,15 @@ class HeadsFollowing(HeadsFile):
     def position(self) -> int:
         return self.end.position
 
-    def catch_up(self, *, whole: bool = True) -> int:
+    def catch_up(self, *, whole: bool = True, made: Record | None = None) -> int:
         """Fold what the log has more; returns the position reached. Raises LogDamaged.
 
         With whole=False the bulk rows of large records stay behind, for those who ask about given aggregates only.
+        `made`: the record that was just put, which then is not read again.
         """
         with self._lock:
             try:
-                self._follow(whole=whole)
+                self._follow(whole=whole, made=made)
             except sqlite3.DatabaseError as error:
                 self._replace(error)
                 self._follow(whole=whole)
@@ -118,11 +119,11 @@ class HeadsFollowing(HeadsFile):
         else:
             raise RuntimeError("this can be asked of whole heads only: decide with whole=True")
 
-    def _follow(self, *, whole: bool) -> None:
+    def _follow(self, *, whole: bool, made: Record | None = None) -> None:
         if not self._fits:
             self._check_fit()
         try:
-            self._fold_records(whole=whole)
+            self._fold_records(whole=whole, made=made)
         except LogDamaged:
             # Is the log damaged, or was it replaced under a running process?
             if not self._check_fit():
@@ -157,10 +158,10 @@ class HeadsFollowing(HeadsFile):
             )
         return None
 
-    def _fold_records(self, *, whole: bool) -> None:
+    def _fold_records(self, *, whole: bool, made: Record | None = None) -> None:
         chain, before, most_behind = self._log.chain, self.end, 0 if whole else MOST_BEHIND
         self._fold_backlog(most_behind)
-        record = chain.next(before)
+        record = chain.next(before, made)
         while record is not None:
             self._check(record)  # here too, since hashing a year's rows takes 50 ms and the transaction excludes others
             with self._writing():

@@ -16,7 +16,8 @@ import pyarrow as pa
 
 from resources.errors import SpiceError
 
-_SEGMENT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._=@%-]*")
+_SEGMENT = r"[A-Za-z0-9_][A-Za-z0-9._=@%-]*"
+_KEY = re.compile(f"{_SEGMENT}(?:/{_SEGMENT})*")
 _MAX_KEY_BYTES = 900
 
 
@@ -55,7 +56,7 @@ class BadKey(SpiceError):
 
 def checked_key(key: str) -> str:
     """The key itself, if it is one; raises BadKey."""
-    if len(key) > _MAX_KEY_BYTES or not all(_SEGMENT.fullmatch(segment) for segment in key.split("/")):
+    if len(key) > _MAX_KEY_BYTES or not _KEY.fullmatch(key):
         raise BadKey(key)
     return key
 

@@ -232,7 +232,7 @@ def test_each_fault_makes_its_own_check_red_and_is_named(
     append(log, heads, Draft("five", events=rows(*((f"ship/{i}", 2, i) for i in range(1_000)))))
     with monkeypatch.context() as unchecked:
         unchecked.setattr("ontology_assets.events.log.check_sequences", lambda *_: None)
-        unchecked.setattr(Heads, "catch_up", lambda _, whole=True: 0)
+        unchecked.setattr(Heads, "catch_up", lambda *_, **__: 0)
         for key, sequence in (("gap", 2), ("ship/3", 2), ("x", 3)):
             unchecked.setattr(Heads, "end", property(lambda _: log.end()))
             append(log, heads, Draft(f"bad-{key.replace('/', '')}", events=rows((key, sequence, 1))))
