@@ -21,6 +21,7 @@ from fastapi import FastAPI
 from gateway.api_server import PROCESSES, serve
 from gateway.http.app import create_app
 from gateway.http.definitions import DefinitionFiles
+from gateway.web_guard import WebGuard, names_of
 from ontology_assets.model.definitions import Domain
 from ontology_assets.model.loading import load_domain
 from resources.home import PROJECT_ROOT, Home
@@ -66,10 +67,11 @@ def wait(address: str, server: "subprocess.Popen[bytes]", seconds: float = 60) -
 
 
 class Inside:
-    """Asks an application in this process, a request after the other or many at once."""
+    """Asks an application in this process, guarded as it is served, a request after the other or many at once."""
 
     def __init__(self, app: FastAPI) -> None:
         self.app = app
+        self._guarded = WebGuard(app, names_of("127.0.0.1"))
         self._runner = asyncio.Runner()
 
     def ask(self, method: str, address: str, **more: Any) -> httpx.Response:
@@ -77,7 +79,7 @@ class Inside:
 
     def together(self, requests: list[tuple[str, str, dict[str, Any]]]) -> list[httpx.Response]:
         async def all_at_once() -> list[httpx.Response]:
-            transport = httpx.ASGITransport(app=self.app, raise_app_exceptions=False)
+            transport = httpx.ASGITransport(app=self._guarded, raise_app_exceptions=False)
             async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
                 return await asyncio.gather(*(client.request(m, a, **more) for m, a, more in requests))
 

@@ -100,11 +100,17 @@ class NotSettled(SpiceError):
         )
 
 
-class NotVisible(SpiceError):
-    """A command that is done, and read models that don't show it yet.
+class _Committed(SpiceError):
+    """A command that is done, and what is not. `receipt`: the command's, as a document."""
 
-    `receipt`: the command's, as a document; `why`: by read model.
-    """
+    receipt: dict[str, Any]
+
+    def problem(self) -> dict[str, Any]:
+        return {**super().problem(), "committed": self.receipt}
+
+
+class NotVisible(_Committed):
+    """A command that is done, and read models that don't show it yet. `why`: by read model."""
 
     kind = "spice:not-visible"
 
@@ -115,15 +121,9 @@ class NotVisible(SpiceError):
             "Done, not visible yet", _done(receipt, f"after {late:g} s", why), where=", ".join(why), status=408
         )
 
-    def problem(self) -> dict[str, Any]:
-        return {**super().problem(), "committed": self.receipt}
 
-
-class DoneParked(SpiceError):
-    """A command that is done, and read models that have set its object aside: waiting is no use.
-
-    `receipt`: the command's, as a document; `why`: by read model.
-    """
+class DoneParked(_Committed):
+    """A command that is done, and read models (`why`: by each) that have set its object aside: waiting is no use."""
 
     kind = "spice:parked"
     passes = False
@@ -132,9 +132,6 @@ class DoneParked(SpiceError):
         self.receipt = dict(receipt)
         told = _done(receipt, "its object is parked and waiting is no use", why)
         super().__init__("Done, parked", f"{told}. `spice deadletters list` shows it", where=", ".join(why), status=503)
-
-    def problem(self) -> dict[str, Any]:
-        return {**super().problem(), "committed": self.receipt}
 
 
 def _done(receipt: Mapping[str, Any], but: str, why: Mapping[str, str]) -> str:

@@ -115,10 +115,7 @@ class WholeHistories:
             rows = self.sealed.of_buckets((bucket, bucket), through, names)
             parts.append(rows.filter(pc.and_(pc.is_in(rows["aggregate_id"], ids), pc.greater(rows["position"], after))))
         rows = pa.concat_tables(parts).sort_by("position")
-        named = zip(rows["aggregate_type"].to_pylist(), rows["aggregate_id"].to_pylist(), strict=True)
-        wanted = set(objects)
-        rows = rows.filter(pa.array([name in wanted for name in named], pa.bool_()))
-        return self.upcasters.table(rows, self.log.domain).select(self.columns)
+        return self.upcasters.table(rows.filter(are_of(rows, objects)), self.log.domain).select(self.columns)
 
     def _sealed_through(self) -> int:
         """Position up to which the sealed history holds this log; 0 where it holds another one's: sealing says so, and
@@ -168,6 +165,11 @@ def _within(rows: pa.Table, part: Part) -> pa.Table:
     return rows.filter((pc.field("bucket") >= part[0]) & (pc.field("bucket") <= part[1]))
 
 
-def _object_names(events: pa.Table) -> pa.ChunkedArray:
+def are_of(events: pa.Table | pa.RecordBatch, objects: Collection[tuple[str, str]]) -> pa.ChunkedArray | pa.Array:
+    """Which of the events are of these (type, id)."""
+    return pc.is_in(_object_names(events), pa.array([f"{kind} {key}" for kind, key in objects], pa.string()))
+
+
+def _object_names(events: pa.Table | pa.RecordBatch) -> pa.ChunkedArray | pa.Array:
     """Type and id as one text; no type has a space."""
     return pc.binary_join_element_wise(events["aggregate_type"], events["aggregate_id"], " ")

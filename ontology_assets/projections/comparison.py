@@ -73,6 +73,13 @@ def log_content(
         yield fold_whole(batch, layout, words_of, values=values)
 
 
+def log_digest(
+    histories: WholeHistories, layout: DomainLayout, buckets: Iterable[int], position: int
+) -> dict[int, BucketDigest]:
+    """What the events 1..`position` make of these buckets, read whole."""
+    return _together(digest_of(log_content(histories, layout, bucket, position, values=False)) for bucket in buckets)
+
+
 def digest_of(content: Iterable[Changes]) -> dict[int, BucketDigest]:
     sums = DigestSums()
     for changes in content:
@@ -100,7 +107,7 @@ def compare(
             model = recompute(writer, layout)
         else:
             model = _together(recompute(writer, layout, bucket) for bucket in chosen)
-    log = _together(digest_of(log_content(histories, layout, bucket, position, values=False)) for bucket in chosen)
+    log = log_digest(histories, layout, chosen, position)
     return Comparison(layout.domain, position, history, by_bucket({*chosen, *model, *log}, log, model, kept))
 
 
@@ -121,7 +128,5 @@ def _together(digests: Iterable[dict[int, BucketDigest]]) -> dict[int, BucketDig
     total: dict[int, BucketDigest] = {}
     for found in digests:
         for bucket, more in found.items():
-            known = total.get(bucket, EMPTY)
-            lanes = tuple(a + b for a, b in zip(known.lanes, more.lanes, strict=True))
-            total[bucket] = BucketDigest(known.documents + more.documents, lanes)  # type: ignore[arg-type]
+            total[bucket] = total.get(bucket, EMPTY) + more
     return total

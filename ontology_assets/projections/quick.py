@@ -17,8 +17,7 @@ from ontology_assets.projections.comparison import (
     Comparison,
     add_to,
     by_bucket,
-    digest_of,
-    log_content,
+    log_digest,
 )
 from ontology_assets.projections.log_digest import LogDigest, recall, remember
 from ontology_assets.projections.rebuild.place import Place, Source
@@ -52,19 +51,12 @@ def _quick(place: Place, source: Source) -> Quick:
             kept, stored = sink.writer.digest(), sink.writer.stored_digest(ALL_BUCKETS)
         known = recall(place, source)
         if known is None or abs(position - known.position) > MOST_EVENTS:
-            known, log = None, _whole(source, sink.layout, position)
+            known, log = None, log_digest(source.histories, sink.layout, ALL_BUCKETS, position)
         else:
             log = _moved(source, sink.layout, known, position)
     found = Comparison(source.domain.name, position, history, by_bucket(ALL_BUCKETS, log, stored, [kept]))
     remember(place, found)
     return Quick(found, None if known is None else known.position)
-
-
-def _whole(source: Source, layout: DomainLayout, position: int) -> dict[int, BucketDigest]:
-    found: dict[int, BucketDigest] = {}
-    for bucket in ALL_BUCKETS:
-        found |= digest_of(log_content(source.histories, layout, bucket, position, values=False))
-    return found
 
 
 def _moved(source: Source, layout: DomainLayout, known: LogDigest, position: int) -> dict[int, BucketDigest]:
@@ -77,7 +69,7 @@ def _moved(source: Source, layout: DomainLayout, known: LogDigest, position: int
         _sums(events.filter(pc.less_equal(events["position"], one)), layout) for one in (position, known.position)
     )
     return {
-        bucket: _plus(_plus(known.buckets.get(bucket, EMPTY), there.get(bucket, EMPTY)), then.get(bucket, EMPTY), -1)
+        bucket: known.buckets.get(bucket, EMPTY) + there.get(bucket, EMPTY) - then.get(bucket, EMPTY)
         for bucket in ALL_BUCKETS
     }
 
@@ -99,8 +91,3 @@ def _sums(events: pa.Table, layout: DomainLayout) -> dict[int, BucketDigest]:
     for batch in events.combine_chunks().to_batches() if events.num_rows else ():
         add_to(sums, fold_whole(batch, layout, None, values=False))
     return sums.buckets()
-
-
-def _plus(one: BucketDigest, other: BucketDigest, sign: int = 1) -> BucketDigest:
-    a, b, c, d = (x + sign * y for x, y in zip(one.lanes, other.lanes, strict=True))
-    return BucketDigest(one.documents + sign * other.documents, (a, b, c, d))

@@ -10,7 +10,7 @@ from functools import cached_property, partial
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ontology_assets.events.histories import WholeHistories
+from ontology_assets.events.histories import WholeHistories, are_of
 from ontology_assets.events.opening import open_histories
 from ontology_assets.followers.history import history_of
 from ontology_assets.followers.sink import FollowedLog, Parked
@@ -20,10 +20,18 @@ from ontology_assets.projections.documents import COLUMNS, WordsOf, fold
 from ontology_assets.projections.layouts import domain_layout
 from ontology_assets.projections.proof import recompute
 from ontology_assets.projections.search import words_of
-from ontology_assets.projections.skips import ObjectName, fold_whole, of_objects, skipped_objects
+from ontology_assets.projections.skips import fold_whole, skipped_objects
 from resources.errors import SpiceError
 from resources.home import Home
-from resources.read_model.base import Changes, ParkedMeanwhile, ReadModelWriter, Renewed
+from resources.read_model.base import (
+    Changes,
+    ObjectName,
+    ParkedMeanwhile,
+    ReadModelWriter,
+    Renewed,
+    Replaced,
+    by_type,
+)
 from resources.read_model.generations import Generations
 from resources.read_model.query import DomainLayout
 from resources.read_model.sqlite_graph import GRAPH
@@ -102,23 +110,20 @@ class ProjectionSink:
                     continue
                 break
 
-    def renew(self, objects: Collection[ObjectName]) -> Changes:
-        """Make these objects of their whole histories again, at the position of the model; returns what they make.
+    def renew(self, objects: Collection[ObjectName], *, intact: bool = True) -> Replaced:
+        """Make these objects of their whole histories again, at the position of the model.
 
-        One transaction; whoever follows the log goes on after it.
+        One transaction; whoever follows the log goes on after it. `intact`: as of `ReadModelWriter.replace_objects`.
         """
         histories, before = self._histories, self.position()
         known = histories.of_objects(objects, before)
-        made = []
 
         def content(position: int) -> Changes:
             # Most is read before the model is held; what was written meanwhile is little.
             more = [histories.of_objects(objects, position, after=before)] if position > before else []
-            made.append(self._folded_whole(position, [known, *more]))
-            return made[0]
+            return self._folded_whole(position, [known, *more])
 
-        self.writer.replace_objects(_by_type(objects), content, intact=True)
-        return made[0]
+        return self.writer.replace_objects(by_type(sorted(objects)), content, intact=intact)
 
     def _folded(self, batch: pa.RecordBatch) -> Changes:
         """Objects of which an event is skipped in the batch are made of their whole histories."""
@@ -126,11 +131,11 @@ class ProjectionSink:
         position, skipped = batch.column("position")[-1].as_py(), skipped_objects(batch, self.layout)
         if not skipped:
             return fold(batch, self.layout, parked, self.words_of)
-        rest = batch.filter(pc.invert(of_objects(batch, skipped)))
+        rest = batch.filter(pc.invert(are_of(batch, skipped)))
         changes = fold(rest, self.layout, parked, self.words_of) if rest.num_rows else Changes(position)
         again = self._folded_whole(position, [self._histories.of_objects(skipped, position)])
         return replace(
-            changes, position=position, set_aside=frozenset(parked), renewed=Renewed(_by_type(skipped), again)
+            changes, position=position, set_aside=frozenset(parked), renewed=Renewed(by_type(sorted(skipped)), again)
         )
 
     def _folded_whole(self, position: int, parts: Sequence[pa.Table]) -> Changes:
@@ -223,13 +228,6 @@ def search_sink(home: Home, domain: Domain, log: FollowedLog | None = None) -> P
 
 def graph_sink(home: Home, domain: Domain, log: FollowedLog | None = None) -> ProjectionSink:
     return live_sink(home, "graph", domain, log)
-
-
-def _by_type(objects: Collection[ObjectName]) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
-    for name, key in sorted(objects):
-        found.setdefault(name, []).append(key)
-    return found
 
 
 @contextmanager

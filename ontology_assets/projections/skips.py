@@ -6,7 +6,6 @@ last event before the skip that is not void left it, at the skip's own sequence 
 reader is shown is the one that the next command must expect.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import orjson
@@ -14,12 +13,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ontology_assets.projections.documents import MAIN, WordsOf, fold
-from resources.read_model.base import Changes
+from resources.read_model.base import Changes, ObjectName
 from resources.read_model.query import DomainLayout
 
 SKIPPED = "EventSkipped"
-ObjectName = tuple[str, str]
-"""(type, id)."""
 
 
 @dataclass(frozen=True)
@@ -43,20 +40,6 @@ def skipped_objects(batch: pa.RecordBatch, layout: DomainLayout) -> frozenset[Ob
         return frozenset()
     named = zip(skips.column("aggregate_type").to_pylist(), skips.column("aggregate_id").to_pylist(), strict=True)
     return frozenset((kind, key) for kind, key in named if layout.type(kind) is not None)
-
-
-def of_objects(batch: pa.RecordBatch, objects: Iterable[ObjectName]) -> pa.Array:
-    """Which rows are of these objects."""
-    wanted = set(objects)
-    kinds, keys = batch.column("aggregate_type"), batch.column("aggregate_id")
-    near = pc.is_in(keys, pa.array(sorted({key for _, key in wanted}), pa.string()))
-    rows = pc.indices_nonzero(near).to_pylist()
-    found = {
-        row
-        for row, kind, key in zip(rows, kinds.filter(near).to_pylist(), keys.filter(near).to_pylist(), strict=True)
-        if (kind, key) in wanted
-    }
-    return pa.array([row in found for row in range(batch.num_rows)], pa.bool_())
 
 
 def fold_whole(

@@ -72,6 +72,17 @@ def asset_options(
     }
 
 
+def projection_options(projection: str, code_version: str, *, tier: str = "rebuild") -> dict[str, Any]:
+    """The arguments that every asset of a read model has, whatever it does with it."""
+    return {
+        "group_name": f"projection/{projection}",
+        "kinds": {"sqlite"},
+        "owners": ["team:platform"],
+        "tags": {"domain": "all", "tier": tier},
+        "code_version": code_version,
+    }
+
+
 def _dependency(domain: Domain, asset: str, upstream: str) -> dg.AssetDep:
     mine, theirs = partitioning_of(domain, asset), partitioning_of(domain, upstream)
     if theirs is None or (mine is None and theirs is None):

@@ -16,7 +16,7 @@ from ontology_assets.projections.deadletters.names import bucket_name
 from ontology_assets.projections.deadletters.retrying import Retried, StillBlocked, refuse_blocked, retry
 from ontology_assets.projections.rebuild.place import PROJECTION_VERSION
 from ontology_assets.projections.sinks import OPTIONS
-from orchestration.components.common import about, key_of
+from orchestration.components.common import about, key_of, projection_options
 from orchestration.components.metadata import markdown_table
 from orchestration.components.rebuild_assets import place_of
 from orchestration.runtime import Runtime
@@ -44,11 +44,7 @@ def _dead_letters(name: str, domains: Sequence[Domain]) -> dg.AssetsDefinition:
         key=key_of(asset_name(name)),
         deps=[key_of(f"projection/{name}/live")],
         partitions_def=partitions_of(name),
-        group_name=f"projection/{name}",
-        kinds={"sqlite"},
-        owners=["team:platform"],
-        tags={"domain": "all", "tier": "rebuild"},
-        code_version=str(PROJECTION_VERSION),
+        **projection_options(name, str(PROJECTION_VERSION)),
         description=about(
             f"Objects that the read model {name} has set aside because an event of theirs does not fit, a partition "
             "for each; materialized, they are tried again.",

@@ -17,7 +17,7 @@ from ontology_assets.followers.progress import CaughtUp
 from ontology_assets.materializations import PROJECTION_CAUGHT_UP, publish
 from ontology_assets.model.definitions import Domain
 from ontology_assets.projections.sinks import graph_sink, search_sink
-from orchestration.components.common import about, key_of, red
+from orchestration.components.common import about, key_of, projection_options, red
 from orchestration.components.lineage import column_lineage, lineage_metadata
 from orchestration.components.metadata import markdown_table, sample_table, stages_table
 from orchestration.components.results import result
@@ -78,11 +78,7 @@ def live_projections(domains: Sequence[Domain]) -> dg.AssetsDefinition:
             dg.AssetSpec(
                 key_of(asset_name(projection)),
                 deps=logs,
-                group_name=f"projection/{projection}",
-                kinds={"sqlite"},
-                owners=["team:platform"],
-                tags={"domain": "all", "tier": "core"},
-                code_version=CODE_VERSION,
+                **projection_options(projection, CODE_VERSION, tier="core"),
                 metadata=lineage_metadata(domains, asset_name(projection)),
                 description=description,
             )

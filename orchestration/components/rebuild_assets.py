@@ -16,7 +16,7 @@ from ontology_assets.projections.rebuild.place import PROJECTION_VERSION, Place,
 from ontology_assets.projections.rebuild.record import Rebuild, RebuildRefused
 from ontology_assets.projections.rebuild.swap import swap
 from ontology_assets.projections.sinks import OPTIONS
-from orchestration.components.common import about, key_of, red, told_by_check
+from orchestration.components.common import about, key_of, projection_options, red, told_by_check
 from orchestration.components.metadata import markdown_table
 from orchestration.runtime import Runtime
 from resources.registry.sql import SqliteRegistry
@@ -83,11 +83,7 @@ def _fill(name: str, domains: Sequence[Domain]) -> dg.AssetsDefinition:
         ],
         partitions_def=BUCKETS,
         backfill_policy=dg.BackfillPolicy.single_run(),
-        group_name=f"projection/{name}",
-        kinds={"sqlite"},
-        owners=["team:platform"],
-        tags={"domain": "all", "tier": "rebuild"},
-        code_version=str(PROJECTION_VERSION),
+        **projection_options(name, str(PROJECTION_VERSION)),
         check_specs=[
             dg.AssetCheckSpec(
                 PROVED,
@@ -142,11 +138,7 @@ def _swap(name: str, domains: Sequence[Domain]) -> dg.AssetsDefinition:
     @dg.asset(
         key=key_of(f"projection/{name}/swap"),
         deps=[dg.AssetDep(key_of(f"projection/{name}/fill"), partition_mapping=dg.AllPartitionMapping())],
-        group_name=f"projection/{name}",
-        kinds={"sqlite"},
-        owners=["team:platform"],
-        tags={"domain": "all", "tier": "rebuild"},
-        code_version=str(PROJECTION_VERSION),
+        **projection_options(name, str(PROJECTION_VERSION)),
         check_specs=[
             dg.AssetCheckSpec(
                 EQUAL,

@@ -16,7 +16,7 @@ from ontology_assets.projections.rebuild.place import PROJECTION_VERSION
 from ontology_assets.projections.replay.replay import Replayed, replay
 from ontology_assets.projections.replay.selection import Selection, Span, days_in, first_month, span_of
 from ontology_assets.projections.sinks import OPTIONS
-from orchestration.components.common import about, key_of
+from orchestration.components.common import about, key_of, projection_options
 from orchestration.components.metadata import markdown_table
 from orchestration.components.rebuild_assets import BUCKETS, place_of
 from orchestration.reports import REPORT
@@ -81,11 +81,7 @@ def _replay(name: str, domains: Sequence[Domain]) -> dg.AssetsDefinition:
         ],
         partitions_def=replay_partitions(domains),
         backfill_policy=dg.BackfillPolicy.single_run(),
-        group_name=f"projection/{name}",
-        kinds={"sqlite"},
-        owners=["team:platform"],
-        tags={"domain": "all", "tier": "rebuild"},
-        code_version=str(PROJECTION_VERSION),
+        **projection_options(name, str(PROJECTION_VERSION)),
         description=about(
             f"Objects of {name} that have an event in a range of days, compared with the log and written where they "
             "differ.",

@@ -5,6 +5,7 @@ An adapter keeps rows, position, epoch, parked aggregates and digest of a domain
 means, and what a query document means, is decided above (`ontology_assets.projections`, `ontology_assets.queries`).
 """
 
+import operator
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -17,6 +18,8 @@ from resources.read_model.time_limit import TimeLimit
 
 BUCKETS = 16
 LANES = 4
+ObjectName = tuple[str, str]
+"""(type, id)."""
 
 
 @dataclass
@@ -57,7 +60,7 @@ class Changes:
     """What one batch of events does to a domain. Applied as one transaction, with `position` as the new position.
 
     `history` names what was applied so far, the batch included; it is kept with the position. `set_aside`: the objects
-    (type, id) that were taken for parked before. `renewed`: objects of which nothing else is in the changes.
+    that were taken for parked before. `renewed`: objects of which nothing else is in the changes.
     """
 
     position: int
@@ -65,7 +68,7 @@ class Changes:
     gone: list[TypeChanges] = field(default_factory=list)
     parked: list[ParkedObject] = field(default_factory=list)
     history: str | None = None
-    set_aside: frozenset[tuple[str, str]] = frozenset()
+    set_aside: frozenset[ObjectName] = frozenset()
     renewed: "Renewed | None" = None
 
 
@@ -84,13 +87,24 @@ class BucketDigest:
     documents: int
     lanes: tuple[int, int, int, int]
 
+    def __add__(self, other: "BucketDigest") -> "BucketDigest":
+        return self._joined(other, operator.add)
+
+    def __sub__(self, other: "BucketDigest") -> "BucketDigest":
+        return self._joined(other, operator.sub)
+
+    def _joined(self, other: "BucketDigest", join: Callable[[int, int], int]) -> "BucketDigest":
+        a, b, c, d = map(join, self.lanes, other.lanes)
+        return BucketDigest(join(self.documents, other.documents), (a, b, c, d))
+
 
 @dataclass(frozen=True)
 class Replaced:
-    """The objects (type, id) that were not as they should be at `position`, and now are."""
+    """The `objects` that were not as they should be at `position`, and now are; of all given, which are `parked`."""
 
     position: int
-    objects: list[tuple[str, str]]
+    objects: list[ObjectName]
+    parked: Sequence[ParkedObject]
 
 
 @dataclass(frozen=True)
@@ -283,3 +297,11 @@ class GraphModel(ABC):
     @abstractmethod
     def snapshot(self, domain: str, limit: TimeLimit | None = None) -> AbstractContextManager[GraphSnapshot]:
         """Raises NotReady; TooSlow, also from inside, when the limit passes."""
+
+
+def by_type(objects: Iterable[ObjectName]) -> dict[str, list[str]]:
+    """Ids by type, in the order given."""
+    found: dict[str, list[str]] = {}
+    for name, key in objects:
+        found.setdefault(name, []).append(key)
+    return found

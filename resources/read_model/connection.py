@@ -22,10 +22,8 @@ MAPPED_BYTES = 1 << 30
 """For building indexes, which reads whole tables. Readers map nothing: the pages they touch would count as theirs
 (300 MB after a minute of questions over the sample), and only the largest questions are a quarter slower without.
 """
-STEPS_BETWEEN_LOOKS = {True: 500_000, False: 20_000}
-"""Instructions of SQLite's machine between two looks at the time limit: less than a millisecond for who must not be
-held up; some twenty for who waits, because each look waits for the interpreter's lock, 5 ms on a busy server.
-"""
+STEPS_BETWEEN_LOOKS = 20_000
+"""Instructions of SQLite's machine between two looks at the time limit: less than a millisecond."""
 SHORT_BUSY_SECONDS = 0.01
 
 
@@ -61,7 +59,7 @@ class ReadPool:
     def _transaction(self, limit: TimeLimit | None) -> Iterator[sqlite3.Connection]:
         inode, connection = self._take()
         if limit is not None:
-            connection.set_progress_handler(limit.passed, STEPS_BETWEEN_LOOKS[limit.waits])
+            connection.set_progress_handler(limit.passed, STEPS_BETWEEN_LOOKS)
         try:
             connection.execute("BEGIN")
             yield connection

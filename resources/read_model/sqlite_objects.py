@@ -9,21 +9,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from resources.read_model.base import BUCKETS, Changes, TypeChanges
+from resources.read_model.base import BUCKETS, Changes, ObjectName, TypeChanges, by_type
 from resources.read_model.query import DomainLayout
 from resources.read_model.sqlite_changes import ChangeWriter, pick
 from resources.read_model.sqlite_layout import all_columns, index_ids
 from resources.read_model.sqlite_rows import stored_sums
 
 Stored = tuple[Any, ...]
-Object = tuple[str, str]
-"""(type, id)."""
 _LIVE, _GONE, _PARKED = "live", "gone", "parked"
 _RID, _ID, _BUCKET, _HASH, _WORDS = 1, 2, 5, 6, 7
 """Places in a live row, behind the mark that says it is one."""
 
 
-def different(change: ChangeWriter, objects: Mapping[str, Sequence[str]], content: Changes) -> list[Object]:
+def different(change: ChangeWriter, objects: Mapping[str, Sequence[str]], content: Changes) -> list[ObjectName]:
     """Those of `objects` (ids by type) of which something else is stored than `content` says."""
     stored, wanted = _stored(change, objects), _wanted(change, content)
     return [
@@ -41,7 +39,7 @@ def replace_objects(
     content: Changes,
     *,
     intact: bool,
-) -> list[Object]:
+) -> list[ObjectName]:
     """Bring those that differ to what `content` says; returns them. Inside the writer's transaction.
 
     `intact`: what is stored of them is what was once written, so the digest and the index of words move by the
@@ -53,7 +51,7 @@ def replace_objects(
     if not found:
         return []
     chosen = set(found)
-    stored = _stored(change, _by_type(found))
+    stored = _stored(change, by_type(found))
     wanted = {one: rows for one, rows in _wanted(change, content).items() if one in chosen}
     indexed = change.tables.settled & {kind.name for kind in layout.types if change.options.words and kind.has_words}
     if intact:
@@ -82,9 +80,9 @@ def replace_objects(
     return found
 
 
-def _stored(change: ChangeWriter, objects: Mapping[str, Sequence[str]]) -> dict[Object, list[Stored]]:
+def _stored(change: ChangeWriter, objects: Mapping[str, Sequence[str]]) -> dict[ObjectName, list[Stored]]:
     """By object: each row of each table, the mark of its table in front, id and bucket at the same place in all."""
-    found: dict[Object, list[Stored]] = {}
+    found: dict[ObjectName, list[Stored]] = {}
     for name, ids in objects.items():
         no = change.tables.numbers[name]
         given = json.dumps(list(ids))
@@ -118,9 +116,9 @@ def _stored(change: ChangeWriter, objects: Mapping[str, Sequence[str]]) -> dict[
     return found
 
 
-def _wanted(change: ChangeWriter, content: Changes) -> dict[Object, list[Stored]]:
+def _wanted(change: ChangeWriter, content: Changes) -> dict[ObjectName, list[Stored]]:
     """The same of what should be there."""
-    made: dict[Object, list[Stored]] = {}
+    made: dict[ObjectName, list[Stored]] = {}
     for mark, parts in ((_LIVE, content.live), (_GONE, content.gone)):
         for part in parts:
             for row in zip(*_columns(change, part, mark), strict=True):
@@ -147,8 +145,8 @@ def _equal(stored: Sequence[Stored], wanted: Sequence[Stored]) -> bool:
     )
 
 
-def _remove(change: ChangeWriter, objects: Iterable[Object]) -> None:
-    for name, ids in _by_type(objects).items():
+def _remove(change: ChangeWriter, objects: Iterable[ObjectName]) -> None:
+    for name, ids in by_type(objects).items():
         no, given = change.tables.numbers[name], json.dumps(ids)
         change.connection.execute(f"DELETE FROM t{no} WHERE id IN (SELECT value FROM json_each(?))", (given,))  # noqa: S608
         change.connection.execute(
@@ -160,7 +158,7 @@ def _remove(change: ChangeWriter, objects: Iterable[Object]) -> None:
         )
 
 
-def _take_from_index(change: ChangeWriter, indexed: Iterable[str], stored: Mapping[Object, list[Stored]]) -> None:
+def _take_from_index(change: ChangeWriter, indexed: Iterable[str], stored: Mapping[ObjectName, list[Stored]]) -> None:
     for name in indexed:
         no = change.tables.numbers[name]
         change.connection.executemany(
@@ -169,7 +167,7 @@ def _take_from_index(change: ChangeWriter, indexed: Iterable[str], stored: Mappi
         )
 
 
-def _words(rows: Mapping[Object, list[Stored]], name: str) -> set[tuple[int, str | None]]:
+def _words(rows: Mapping[ObjectName, list[Stored]], name: str) -> set[tuple[int, str | None]]:
     """(rid, words) of the live rows of a type."""
     return {
         (row[_RID], row[_WORDS])
@@ -188,10 +186,3 @@ def _count_again(change: ChangeWriter, buckets: set[Any]) -> None:
         (change.domain, json.dumps(concerned)),
     )
     replace(change, sums=stored_sums(change.connection, change.tables.numbers.values(), concerned)).digest()
-
-
-def _by_type(objects: Iterable[Object]) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
-    for name, key in objects:
-        found.setdefault(name, []).append(key)
-    return found

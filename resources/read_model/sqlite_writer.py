@@ -187,7 +187,9 @@ class SqliteWriter(ReadModelWriter):
         self, objects: Mapping[str, Sequence[str]], content: Callable[[int], Changes], *, intact: bool
     ) -> Replaced:
         with self._as_it_stands() as (position, change):
-            return Replaced(position, replace_objects(change, self._layout, objects, content(position), intact=intact))
+            wanted = content(position)
+            replaced = replace_objects(change, self._layout, objects, wanted, intact=intact)
+            return Replaced(position, replaced, wanted.parked)
 
     @contextmanager
     def _as_it_stands(self) -> Iterator[tuple[int, ChangeWriter]]:

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.bakery import BAKERY, NAME, Kitchen, RunServer, Workshop, kitchen, workshop
+from tests.contracts.library import AUTHORS, BOOKS
+from tests.contracts.library_log import LibraryHome
 
 LOCALES = ("C", "C.utf8", "C.UTF-8", "tr_TR.UTF-8", "de_DE.UTF-8", "en_US.UTF-8")
 
@@ -39,6 +41,17 @@ def bakery_run(cache_folder: Path) -> Bakery:
             shop.follow(home)
             (folder / "done").write_text("")
     return Bakery(Workshop(folder / "project"), folder / "home")
+
+
+@pytest.fixture
+def library(tmp_path: Path) -> LibraryHome:
+    """Two commits of which the first is sealed, followed."""
+    made = LibraryHome(tmp_path / "home")
+    made.append(AUTHORS)
+    made.seal()
+    made.append(BOOKS)
+    made.follow()
+    return made
 
 
 @pytest.fixture(scope="session")

@@ -27,21 +27,10 @@ from ontology_assets.projections.repair import NotRepaired, repair, verify
 from ontology_assets.projections.sinks import live_sink
 from resources.home import Home
 from resources.registry.sql import SqliteRegistry
-from tests.contracts.library import AUTHORS, BOOKS, Change
+from tests.contracts.library import Change
 from tests.contracts.library_log import LibraryHome
 
 FLIGHTS = 336_776
-
-
-@pytest.fixture
-def library(tmp_path: Path) -> LibraryHome:
-    """Two commits of which the first is sealed, followed."""
-    made = LibraryHome(tmp_path / "home")
-    made.append(AUTHORS)
-    made.seal()
-    made.append(BOOKS)
-    made.follow()
-    return made
 
 
 def looked(place: Place) -> Quick:

@@ -110,6 +110,25 @@ def test_an_undo_that_can_not_be_done_is_refused(gateway: Inside, library: Libra
     assert place.generations.current() == swapped.generation
 
 
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Origin": "http://elsewhere.example"}, 403),
+        ({"Sec-Fetch-Site": "cross-site"}, 403),
+        ({"Host": "elsewhere.example"}, 421),
+    ],
+)
+def test_a_page_of_somebody_else_undoes_nothing(
+    gateway: Inside, library: LibraryHome, headers: dict[str, str], status: int
+) -> None:
+    place = library.place()
+    fill_all(place)
+    swapped = swap(place)
+    problem(gateway.ask("POST", UNDO, json={}, headers=headers), status)
+    assert place.generations.current() == swapped.generation
+    assert gateway.ask("POST", UNDO, json={}).status_code == 200, "without them it is done"
+
+
 def test_a_page_of_another_generation_is_refused_and_says_to_begin_again(gateway: Inside, library: LibraryHome) -> None:
     question = {"type": "Author", "limit": 1}
     first = gateway.ask("POST", "/v1/search", json=question).json()

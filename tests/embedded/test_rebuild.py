@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
@@ -25,21 +24,10 @@ from ontology_assets.queries.search import read_search, run_search
 from resources.clock import utc_now
 from resources.fencing import Fenced
 from resources.read_model.sqlite_search import SqliteSearchModel
-from tests.contracts.library import AUTHORS, BOOKS, LIBRARY
+from tests.contracts.library import LIBRARY
 from tests.contracts.library_log import LibraryHome, fill_all
 
 TITLE = {"code": "lem", "name": "Stanisław Lem"}
-
-
-@pytest.fixture
-def library(tmp_path: Path) -> LibraryHome:
-    """Two commits of which the first is sealed, followed."""
-    made = LibraryHome(tmp_path / "home")
-    made.append(AUTHORS)
-    made.seal()
-    made.append(BOOKS)
-    made.follow()
-    return made
 
 
 @pytest.fixture

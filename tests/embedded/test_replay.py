@@ -277,6 +277,7 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from datetime import date
+from ontology_assets.projections import sinks
 from ontology_assets.projections.replay import replay as module
 from ontology_assets.projections.replay.selection import Selection
 from tests.contracts.library_log import LibraryHome
@@ -288,7 +289,7 @@ def killed(*given):
     if left == 0:
         os.kill(os.getpid(), signal.SIGKILL)
     return fold(*given)
-module.fold_whole = killed
+module.fold_whole = sinks.fold_whole = killed
 library = LibraryHome(Path(sys.argv[1]))
 module.replay(library.place(), Selection(((date(2026, 1, 1), date(2026, 12, 31)),)))
 """

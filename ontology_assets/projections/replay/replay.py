@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from ontology_assets.events.envelope import bucket_of
 from ontology_assets.events.histories import Having
@@ -21,14 +20,12 @@ from ontology_assets.projections.replay.selection import Selection
 from ontology_assets.projections.sinks import ProjectionSink, collector_paused
 from ontology_assets.projections.skips import SKIPPED, fold_whole
 from resources.errors import SpiceError
-from resources.read_model.base import Changes, NothingYet
+from resources.read_model.base import NothingYet, ObjectName, by_type
 
 AT_ONCE = 2_000
 """Objects that are written in one transaction; a follower waits for it."""
 NAMED = 5
 """Objects that a message names."""
-Object = tuple[str, str]
-"""(type, id)."""
 
 
 class NotReplayed(SpiceError):
@@ -86,14 +83,14 @@ class _Found:
 
     position: int
     counts: dict[str, Counts]
-    different: list[Object]
+    different: list[ObjectName]
 
 
 def replay(place: Place, selection: Selection, *, on_bucket: Callable[[int], None] = lambda _objects: None) -> Replayed:
     """Do it, bucket by bucket; `on_bucket` hears how many objects each had. Raises NotReplayed, after all were tried;
     NothingYet where there is no read model yet.
     """
-    done, still = Replayed(), list[Object]()
+    done, still = Replayed(), list[ObjectName]()
     for source in place.sources:
         types = selection.of_domain(source.domain)
         if not types or not selection.days or source.log.end().position == 0:
@@ -124,13 +121,13 @@ def replay(place: Place, selection: Selection, *, on_bucket: Callable[[int], Non
     return done
 
 
-def _bucket(source: Source, sink: ProjectionSink, bucket: int, having: Having) -> tuple[_Found, list[Object]]:
+def _bucket(source: Source, sink: ProjectionSink, bucket: int, having: Having) -> tuple[_Found, list[ObjectName]]:
     """The bucket as it was found, with what was written; and what differs still."""
     found = _compare(source, sink, bucket, having)
     if not found.different:
         return found, []
     for objects in _slices(found.different):
-        for name, _ in _write(source, sink, objects):
+        for name, _ in sink.renew(objects, intact=False).objects:
             found.counts[name].written += 1
     # All that was chosen: a damaged row may have stood where another object's belongs.
     return found, _compare(source, sink, bucket, having).different
@@ -138,11 +135,11 @@ def _bucket(source: Source, sink: ProjectionSink, bucket: int, having: Having) -
 
 def _compare(source: Source, sink: ProjectionSink, bucket: int, having: Having) -> _Found:
     """At one position, while others write."""
-    counts, found = dict[str, Counts](), list[Object]()
+    counts, found = dict[str, Counts](), list[ObjectName]()
     with sink.writer.reading():
         position = sink.position()
         for batch in source.histories.of_bucket(bucket, position, having):
-            objects = _by_type(batch)
+            objects = _objects_of(batch)
             changes = fold_whole(batch, sink.layout, sink.words_of)
             different = sink.writer.different(objects, changes)
             found += different
@@ -156,38 +153,14 @@ def _compare(source: Source, sink: ProjectionSink, bucket: int, having: Having) 
     return _Found(position, counts, found)
 
 
-def _write(source: Source, sink: ProjectionSink, objects: Sequence[Object]) -> list[Object]:
-    """Most of the histories is read before the model is held; what came meanwhile is little."""
-    before = sink.position()
-    known = source.histories.of_objects(objects, before)
-
-    def content(position: int) -> Changes:
-        rows = known
-        if position > before:
-            rows = pa.concat_tables([known, source.histories.of_objects(objects, position, after=before)])
-        elif position < before:  # another generation is asked since
-            rows = known.filter(pc.less_equal(known["position"], position))
-        changes = Changes(position)
-        for batch in rows.combine_chunks().to_batches():  # one, or none
-            changes = fold_whole(batch, sink.layout, sink.words_of)
-        return changes
-
-    by_type: dict[str, list[str]] = {}
-    for name, key in objects:
-        by_type.setdefault(name, []).append(key)
-    return sink.writer.replace_objects(by_type, content, intact=False).objects
-
-
-def _by_type(batch: pa.RecordBatch) -> dict[str, list[str]]:
+def _objects_of(batch: pa.RecordBatch) -> dict[str, list[str]]:
     """Ids of the objects in a batch, by type."""
     names = pa.table({"type": batch.column("aggregate_type"), "id": batch.column("aggregate_id")})
-    found: dict[str, list[str]] = {}
-    for row in names.group_by(["type", "id"], use_threads=False).aggregate([]).to_pylist():
-        found.setdefault(row["type"], []).append(row["id"])
-    return found
+    found = names.group_by(["type", "id"], use_threads=False).aggregate([])
+    return by_type(zip(found["type"].to_pylist(), found["id"].to_pylist(), strict=True))
 
 
-def _slices(objects: Sequence[Object]) -> Iterator[Sequence[Object]]:
+def _slices(objects: Sequence[ObjectName]) -> Iterator[Sequence[ObjectName]]:
     """In the order in which the sealed history has them, so that each slice reads a part of it."""
     ordered = sorted(objects, key=lambda one: (bucket_of(one[1]), one))
     for start in range(0, len(ordered), AT_ONCE):
