@@ -68,7 +68,9 @@ class Readers:
 
     def stats(self, domain: str) -> dict[str, Any]:
         """Position, events by type and by branch."""
-        return self.log(domain).stats(self.heads(domain))
+        heads = self.heads(domain)
+        heads.catch_up()
+        return heads.stats()
 
     def sinks(self, domain: str) -> list[Sink]:
         """The followers of a domain's log: topic, search, graph. For one thread, like all that is opened here."""

@@ -10,7 +10,6 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
 
 import pyarrow as pa
 
@@ -88,8 +87,7 @@ class EventLog:
         self._offering = Offering(self.chain, patience_s=patience_s, sleep=sleep, counter=self._counter)
         self._turns = Turns(store, domain, sleep, new_id)
         self._committing = threading.Lock()
-        self._unfolded: Record | None = None
-        """The record that was put last, until the heads have it."""
+        self._unfolded: Record | None = None  # put last, until the heads have it
 
     @property
     def metrics(self) -> AppendMetrics:
@@ -220,23 +218,6 @@ class EventLog:
     def position_at(self, moment: datetime) -> int:
         """Position of the last event recorded at or before a moment; 0 if there is none."""
         return self.chain.position_at(moment)
-
-    def stats(self, heads: Heads | None = None) -> dict[str, Any]:
-        """{"position", "by_type", "by_branch"}: from the heads, or from every record's header."""
-        if heads is not None:
-            heads.catch_up()
-            return heads.stats()
-        position, by_type, by_branch = 0, dict[str, int](), dict[str, int]()
-        for record in self.records():
-            position = record.last
-            for total, counts in ((by_type, record.by_type), (by_branch, record.by_branch)):
-                for name, events in counts.items():
-                    total[name] = total.get(name, 0) + events
-        return {
-            "position": position,
-            "by_type": dict(sorted(by_type.items())),
-            "by_branch": dict(sorted(by_branch.items())),
-        }
 
     def _offer(self, batch: Batch, base: LogEnd, reads: Reads) -> Record | None:
         """Offer the batch after `base`, and further on while the records that come between touch nothing of it."""

@@ -25,14 +25,13 @@ from resources.errors import SpiceError
 from resources.home import Home
 from resources.read_model.base import (
     Changes,
-    ObjectName,
     ParkedMeanwhile,
     ReadModelWriter,
     Renewed,
     Replaced,
-    by_type,
 )
 from resources.read_model.generations import Generations
+from resources.read_model.object_names import ObjectName, by_type
 from resources.read_model.query import DomainLayout
 from resources.read_model.sqlite_graph import GRAPH
 from resources.read_model.sqlite_layout import ModelOptions

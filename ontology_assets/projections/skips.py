@@ -13,7 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ontology_assets.projections.documents import MAIN, WordsOf, fold
-from resources.read_model.base import Changes, ObjectName
+from resources.read_model.base import Changes
+from resources.read_model.object_names import ObjectName
 from resources.read_model.query import DomainLayout
 
 SKIPPED = "EventSkipped"

@@ -13,13 +13,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from resources.errors import SpiceError
+from resources.read_model.object_names import ObjectName
 from resources.read_model.query import Cell, Condition, LinkField, Row, Selection, TypeLayout
 from resources.read_model.time_limit import TimeLimit
 
 BUCKETS = 16
 LANES = 4
-ObjectName = tuple[str, str]
-"""(type, id)."""
 
 
 @dataclass
@@ -297,11 +296,3 @@ class GraphModel(ABC):
     @abstractmethod
     def snapshot(self, domain: str, limit: TimeLimit | None = None) -> AbstractContextManager[GraphSnapshot]:
         """Raises NotReady; TooSlow, also from inside, when the limit passes."""
-
-
-def by_type(objects: Iterable[ObjectName]) -> dict[str, list[str]]:
-    """Ids by type, in the order given."""
-    found: dict[str, list[str]] = {}
-    for name, key in objects:
-        found.setdefault(name, []).append(key)
-    return found

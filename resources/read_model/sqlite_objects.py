@@ -9,7 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from resources.read_model.base import BUCKETS, Changes, ObjectName, TypeChanges, by_type
+from resources.read_model.base import BUCKETS, Changes, TypeChanges
+from resources.read_model.object_names import ObjectName, by_type
 from resources.read_model.query import DomainLayout
 from resources.read_model.sqlite_changes import ChangeWriter, pick
 from resources.read_model.sqlite_layout import all_columns, index_ids

@@ -184,7 +184,7 @@ def test_every_row_is_one_object(house):
     }
     house.heads.catch_up()
     assert house.heads.counts() == dict(sorted(expected.items()))
-    assert house.log.stats(house.heads)["by_type"]["ObjectCreated"] == sum(expected.values())
+    assert house.heads.stats()["by_type"]["ObjectCreated"] == sum(expected.values())
 
 
 def test_a_random_thousand_of_states_is_what_the_source_says(house):

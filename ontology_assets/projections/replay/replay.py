@@ -20,7 +20,8 @@ from ontology_assets.projections.replay.selection import Selection
 from ontology_assets.projections.sinks import ProjectionSink, collector_paused
 from ontology_assets.projections.skips import SKIPPED, fold_whole
 from resources.errors import SpiceError
-from resources.read_model.base import NothingYet, ObjectName, by_type
+from resources.read_model.base import NothingYet
+from resources.read_model.object_names import ObjectName, by_type
 
 AT_ONCE = 2_000
 """Objects that are written in one transaction; a follower waits for it."""
