@@ -13,7 +13,9 @@ from pathlib import Path
 from sqlite3 import Connection
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from resources.clock import Now, utc_now
 from resources.fencing import Fenced
@@ -98,6 +100,7 @@ WHERE (ce_type, ce_source, ce_aggregatetype, ce_branch, ce_domain, ce_schemavers
 """
 COMBINED = ("ce_type", "ce_source", "ce_aggregatetype", "ce_branch", "ce_domain", "ce_schemaversion")
 HASH_DIGITS = 64
+SHA256 = f"^[0-9a-f]{{{HASH_DIGITS}}}$"
 
 
 class SqliteTopic(Topic):
@@ -156,14 +159,14 @@ class SqliteProducer(Producer):
 
     def publish(self, messages: pa.RecordBatch, *, after: int, position: int, history: str | None, epoch: int) -> None:
         rows = _columns(messages)
-        combinations = list(zip(*(messages.column(name).to_pylist() for name in COMBINED), strict=True))
+        combinations, which = _combinations(messages)
         with self._file.writing() as connection:
             self._advance(connection, after, position, history, epoch)
-            ids = {combination: _attributes_id(connection, combination) for combination in set(combinations)}
+            ids = np.array([_attributes_id(connection, combination) for combination in combinations])
             traces = _trace_ids(connection, messages.column("ce_traceparent"))
             first = _end(connection)
-            offsets = range(first, first + len(combinations))
-            connection.executemany(APPEND, zip(offsets, [ids[c] for c in combinations], *rows, traces, strict=True))
+            offsets = range(first, first + messages.num_rows)
+            connection.executemany(APPEND, zip(offsets, ids[which].tolist(), *rows, traces, strict=True))
 
     def _advance(self, connection: Connection, after: int, position: int, history: str | None, epoch: int) -> None:
         """The fence: moves on only at the claimed epoch and from the expected position."""
@@ -214,9 +217,29 @@ def _columns(messages: pa.RecordBatch) -> list[list[Any]]:
         messages.column("ce_time").view(pa.int64()).to_pylist(),
         messages.column("ce_position").to_pylist(),
         messages.column("ce_sequence").to_pylist(),
-        [_packed(text) for text in messages.column("ce_statehash").to_pylist()],
+        _all_packed(messages.column("ce_statehash")),
         messages.column("data").to_pylist(),
     ]
+
+
+def _combinations(messages: pa.RecordBatch) -> tuple[list[tuple[str, ...]], "np.ndarray[Any, np.dtype[np.intp]]"]:
+    """The few combinations of attributes that there are, and which of them each message has."""
+    codes = np.zeros(messages.num_rows, np.int64)
+    for name in COMBINED:
+        distinct = messages.column(name).dictionary_encode()
+        codes = codes * len(distinct.dictionary) + distinct.indices.to_numpy()
+        codes = np.unique(codes, return_inverse=True)[1]  # else six columns of a batch might overflow
+    first, which = np.unique(codes, return_index=True, return_inverse=True)[1:]
+    return [tuple(messages.column(name)[int(row)].as_py() for name in COMBINED) for row in first], which
+
+
+def _all_packed(hashes: pa.StringArray) -> list[bytes | str | None]:
+    """Each as `_packed` has it; where all are hashes, in one go."""
+    texts = hashes.drop_null()
+    if len(texts) == len(hashes) and pc.all(pc.match_substring_regex(texts, SHA256)).as_py():
+        packed = bytes.fromhex("".join(texts.to_pylist()))
+        return [packed[at : at + HASH_DIGITS // 2] for at in range(0, len(packed), HASH_DIGITS // 2)]
+    return [_packed(text) for text in hashes.to_pylist()]
 
 
 def _packed(state_hash: str | None) -> bytes | str | None:
