@@ -112,7 +112,7 @@ def prune_home(home: Home, domains: Sequence[Domain]) -> list[str]:
     runs = prune(home)
     lines = [f"{runs.runs} Dagster runs ({runs.bytes / 1e6:.1f} MB), {runs.runs_kept} kept"]
     lake = LocalLake(home.lake)
-    freed = sum(lake.prune(table) for table in lake.tables())
+    freed = lake.branches.sweep() + sum(lake.prune(table) for table in lake.tables())
     lines.append(f"replaced table files ({freed / 1e6:.1f} MB)")
     for domain in domains:
         removed = remove_orphans(open_readers(home, [domain]).log(domain.name))

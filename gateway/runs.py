@@ -31,8 +31,8 @@ def run_job(
     only: str | None = None,
     config: Mapping[str, object] | None = None,
 ) -> dict[str, Any]:
-    """Run a job (`only`: one asset of it; `config` by asset) to its end and return its outcome (run_id, success,
-    seconds, failures, reports by asset).
+    """Run a job (`only`: one asset of it, or several separated by commas; `config` by asset) to its end and return its
+    outcome (run_id, success, seconds, failures, reports by asset).
 
     Raises SpiceError with the failures' texts when the run failed.
     """

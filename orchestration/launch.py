@@ -70,12 +70,13 @@ def launch(
     only: str | None = None,
     config: Mapping[str, Any] | None = None,
 ) -> dict[str, object]:
-    """Execute one run and return its outcome. `only`: of the job's assets just this one; `config`: of its assets."""
+    """Execute one run and return its outcome. `only`: of the job's assets just these,
+    separated by commas; `config`: of its assets."""
     started, clock = time.monotonic(), process_clock(bars=bars)
     defs = build_defs(runtime=Runtime(home_dir=str(home.root), bars=bars))
     job = defs.resolve_job_def(job_name)
     tags = run_tags(job, partitions)
-    selection = frozenset({dg.AssetKey(only.split("/"))}) if only else None
+    selection = frozenset(dg.AssetKey(one.split("/")) for one in only.split(",")) if only else None
     if selection is not None:
         job = job.get_subset(asset_selection=selection)
     run_id = make_new_run_id()
@@ -120,7 +121,7 @@ def main() -> int:
     parser.add_argument("job")
     parser.add_argument("--home", required=True)
     parser.add_argument("--partitions")
-    parser.add_argument("--only", help="one asset of the job")
+    parser.add_argument("--only", help="one asset of the job, or several separated by commas")
     parser.add_argument("--config", type=json.loads, help="JSON: config by asset")
     parser.add_argument("--bars", action="store_true", help="draw a progress bar per stage on stderr")
     options = parser.parse_args()

@@ -84,8 +84,18 @@ class RunServer(Server):
     def __init__(self, project: Path, *, rules: bool) -> None:
         super().__init__("run_server.py", project, *(["--rules"] if rules else []))
 
-    def run(self, home: Path, *, point: str = "", partitions: str | None = None) -> Ran:
-        answer = self.ask({"home": str(home), "job": NAME, "point": point, "partitions": partitions})
+    def run(
+        self,
+        home: Path,
+        *,
+        point: str = "",
+        partitions: str | None = None,
+        job: str = NAME,
+        only: str | None = None,
+        config: Mapping[str, Any] | None = None,
+    ) -> Ran:
+        asked = {"home": str(home), "job": job, "point": point, "partitions": partitions}
+        answer = self.ask({**asked, "only": only, "config": config})
         return Ran(answer["status"], answer["outcome"] or {})
 
 

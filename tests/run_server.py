@@ -1,7 +1,7 @@
 """Runs of a domain's job in child processes, which may kill themselves at a named point (SIGKILL: no handler sees it).
 
-`python run_server.py` in a project's folder: each line of stdin is `{"home", "job", "point"}`; the answer is
-`{"status", "outcome"}` with the child's exit status (-9 = it reached the point). Children are forked after Dagster and
+`python run_server.py` in a project's folder: each line of stdin is `{"home", "job", "point", "only", "config"}`; the
+answer is `{"status", "outcome"}` with the child's exit status (-9 = it reached the point). Children are forked after Dagster and
 the rules' libraries are imported, which is what most of a small run's time goes to. A point is `table <name>` (right
 after its Delta commit), `before <asset>` (before the envelope is appended), `after <asset>` (right after it, before the
 asset returns), one of tests/kills/points.py (`append: linked put record`), or empty.
@@ -21,6 +21,7 @@ from typing import Any
 
 from ontology_assets.events.log import EventLog
 from orchestration import launch
+from orchestration.components import domain as component
 from resources.home import Home
 from resources.lake.writer import LocalWriter
 from resources.spark import before_pyspark
@@ -78,7 +79,7 @@ def loaded(file: Path) -> Any:
     return module
 
 
-def child(request: dict[str, str]) -> None:
+def child(request: dict[str, Any]) -> None:
     """One run; never returns."""
     os.environ["SPICE_HOME"] = request["home"]
     log = os.open(f"{request['home']}/run.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
@@ -86,7 +87,16 @@ def child(request: dict[str, str]) -> None:
     os.dup2(log, 2)
     lay_trap(request["point"])
     try:
-        outcome = launch.launch(Home(Path(request["home"])), request["job"], request["partitions"], bars=True)
+        component.declared_domains.cache_clear()  # the files may have changed since this process was started
+        component._load.cache_clear()
+        outcome = launch.launch(
+            Home(Path(request["home"])),
+            request["job"],
+            request["partitions"],
+            bars=True,
+            only=request.get("only"),
+            config=request.get("config"),
+        )
     except BaseException:  # noqa: BLE001 - a forked child never returns into the server's loop
         traceback.print_exc()
         os._exit(3)

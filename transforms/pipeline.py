@@ -7,8 +7,10 @@ partition, of the others everything.
 """
 
 import re
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import pyarrow as pa
@@ -17,6 +19,7 @@ import pyarrow.compute as pc
 from resources.errors import SpiceError
 from resources.lake.base import PARTITION, UNPARTITIONED, Lake
 from resources.spark import EngineError, delta, to_arrow
+from transforms.building.built import Built
 from transforms.chunks import Chunk, partition_chunks
 from transforms.csv_source import RESERVED
 from transforms.definitions import Node, Pipeline
@@ -41,6 +44,7 @@ FIRST = frozenset(
 )
 """Fields of a node that count even where they are not set."""
 Progress = Callable[[int], None]
+NOT_DECLARED: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -139,22 +143,22 @@ def run_pipeline(
     timezone: str = "UTC",
     progress: Progress | None = None,
     chunk_rows: int = CHUNK_ROWS,
+    declared: Mapping[str, str] = NOT_DECLARED,
 ) -> PipelineReport:
-    """Bring the asked partitions of `transform/<name>` (`[""]` where it follows none) to what its inputs say."""
+    """Bring the asked partitions of `transform/<name>` (`[""]` where it follows none) to what its inputs say.
+
+    `declared`: the result's columns as the definitions promise them, which the table keeps for the next plan.
+    """
     tables = PipelineTables(name, pipeline, lake, engine, timezone)
     wanted = tables.wanted_versions(partitions)
     target = table_name(name)
     changed = stale(lake.versions(target), wanted)
-    followed = tables.followed
-    rows = (
-        lake.rows(followed)
-        if followed
-        else {UNPARTITIONED: sum(sum(lake.rows(t).values()) for t in pipeline.inputs.values())}
-    )
+    rows = rows_of_inputs(pipeline, lake)
     advance = progress or (lambda _: None)
     advance(sum(rows[key] for key in partitions) - sum(rows[key] for key in changed))
     if changed:
-        column = PARTITION if followed else None
+        begun = time.monotonic()
+        column = PARTITION if tables.followed else None
         chunks = list(partition_chunks(changed, rows, chunk_rows))
         first = tables.output(chunks[0].partitions)  # once: a function in Python runs when its frame is made
         schema = _schema(first)
@@ -162,7 +166,15 @@ def run_pipeline(
             for chunk, result in _results(tables, chunks, schema, first):
                 writer.write(result)
                 advance(chunk.rows)
-            writer.commit({key: wanted[key] for key in changed})
+            code = code_version(pipeline, timezone)
+            built = Built(
+                declared,
+                pipeline.contract.unique or () if pipeline.contract is not None else (),
+                {**Built.of(lake.state(target)).codes, **dict.fromkeys(changed, code)},
+                sum(rows[key] for key in changed),
+                time.monotonic() - begun,
+            )
+            writer.commit({key: wanted[key] for key in changed}, built.metadata())
     after = lake.state(target)
     return PipelineReport(
         partitions={
@@ -173,6 +185,13 @@ def run_pipeline(
         rows_out=sum(after.rows[key] for key in partitions),
         columns=table_types(lake, target),
     )
+
+
+def rows_of_inputs(pipeline: Pipeline, lake: Lake) -> dict[str, int]:
+    """Rows of the followed input by partition, or of all inputs together."""
+    if pipeline.partition is not None:
+        return lake.rows(pipeline.inputs[pipeline.partition])
+    return {UNPARTITIONED: sum(sum(lake.rows(table).values()) for table in pipeline.inputs.values())}
 
 
 def _results(

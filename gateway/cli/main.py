@@ -15,6 +15,7 @@ from resources.lean_arrow import keep_pandas_out
 keep_pandas_out()  # before anything that uses pyarrow: half a second of every command
 
 from gateway.cli import (  # noqa: E402
+    branches,
     care,
     commands,
     deadletters,
@@ -24,6 +25,7 @@ from gateway.cli import (  # noqa: E402
     init,
     lineage,
     objects,
+    pipeline,
     projection,
     reconcile,
     relay,
@@ -52,6 +54,8 @@ app.add_typer(relay.app, name="relay")
 app.add_typer(topic.app, name="topic")
 app.add_typer(sources.app, name="sources")
 app.add_typer(definitions.app, name="defs")
+app.add_typer(pipeline.app, name="pipeline")
+app.add_typer(branches.app, name="branches")
 app.command("init")(init.init)
 app.command("run")(run.run)
 app.command("search")(objects.search)

@@ -48,6 +48,15 @@ def upstream_of(domain: Domain, asset: str) -> list[str]:
     return []
 
 
+def downstream_of(domain: Domain, asset: str) -> list[str]:
+    """The data assets that read an asset, directly or through others, each after what it reads."""
+    reached = {asset}
+    for name in asset_names(domain):
+        if reached.intersection(upstream_of(domain, name)):
+            reached.add(name)
+    return [name for name in asset_names(domain) if name in reached and name != asset]
+
+
 def partitioning_of(domain: Domain, asset: str) -> DayPartition | None:
     """The partitions of an asset: a dataset's own; a pipeline follows its `partition` input, a type its source."""
     layer, _, name = asset.partition("/")

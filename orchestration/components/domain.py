@@ -9,6 +9,7 @@ import dagster as dg
 from ontology_assets.model.definitions import Domain as DomainModel
 from ontology_assets.model.layout import check_together
 from ontology_assets.model.loading import load_domain
+from orchestration.components.build_assets import build_definitions
 from orchestration.components.clean_assets import clean_asset
 from orchestration.components.common import key_of
 from orchestration.components.drift import drift_checks
@@ -67,4 +68,7 @@ def domain_definitions(domain: DomainModel) -> dg.Definitions:
         tags={"spice/domain": domain.name},
         executor_def=dg.in_process_executor,
     )
-    return dg.Definitions(assets=assets, asset_checks=table_checks(domain), jobs=[job])
+    return dg.Definitions.merge(
+        dg.Definitions(assets=assets, asset_checks=table_checks(domain), jobs=[job]),
+        *(build_definitions(domain, name) for name in domain.pipelines),
+    )

@@ -9,18 +9,19 @@ from ontology_assets.model.definitions import Domain
 from ontology_assets.model.layout import partitioning_of
 from ontology_assets.model.table_rules import rules_of, tables_read
 from orchestration.runtime import Runtime
+from resources.lake.base import Lake
 from transforms.gating import require_approved
 
 
-def ask_approval(runtime: Runtime, domain: Domain, asset: str, keys: Sequence[str]) -> None:
+def ask_approval(runtime: Runtime, domain: Domain, asset: str, keys: Sequence[str], lake: Lake | None = None) -> None:
     """Raise NotApproved where `asset` would read, for these partitions, what is not approved: of a table that has its
-    partitions those, of any other table all."""
+    partitions those, of any other table all. `lake`: where it reads, main by default."""
     mine = partitioning_of(domain, asset)
     for table in tables_read(domain, asset):
         rules = rules_of(domain, table)
         if not rules.blocking:
             continue
-        held = runtime.lake.versions(table)
+        held = (lake or runtime.lake).versions(table)
         followed = mine is not None and table == followed_by(domain, asset)
         with runtime.approvals() as approvals:
             require_approved(

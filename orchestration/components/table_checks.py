@@ -55,22 +55,9 @@ def _checks_of(
 ) -> dg.AssetChecksDefinition:
     names = [*contract_names(contract), *expectation_names(expectations)]
     layer, _, name = asset.partition("/")
-    others = [key_of(one) for one in TableRules(asset, contract, expectations).references if one != asset]
+    specs = check_specs(asset, TableRules(asset, contract, expectations))
 
-    @dg.multi_asset_check(
-        name=f"{asset.replace('/', '__')}__checks",
-        specs=[
-            dg.AssetCheckSpec(
-                one.name,
-                asset=key_of(asset),
-                additional_deps=others,
-                blocking=one.severity == "block",
-                description=f"Expected: {one.expected}. "
-                + ("Where it is not so, what is downstream is held back." if one.severity == "block" else WARNS),
-            )
-            for one in names
-        ],
-    )
+    @dg.multi_asset_check(name=f"{asset.replace('/', '__')}__checks", specs=specs)
     def checks(context: dg.AssetCheckExecutionContext, runtime: Runtime) -> Iterator[dg.AssetCheckResult]:
         keys = keys_of_run(context, partitioning_of(domain, asset))
         lake, rules = runtime.lake, rules_of(domain, asset)
@@ -99,10 +86,26 @@ def _checks_of(
                 timezone=domain.timezone,
             )
             approvals.record(judged(rules, versions, judgement.outcomes, judgement.profiles, context.run.run_id))
-            stage.note(_note(judgement.outcomes))
-        yield from (_result(one, asset, wanted) for one in judgement.outcomes)
+            stage.note(note_of(judgement.outcomes))
+        yield from (check_result(one, asset, wanted) for one in judgement.outcomes)
 
     return checks
+
+
+def check_specs(asset: str, rules: TableRules) -> list[dg.AssetCheckSpec]:
+    """What Dagster knows of the checks of a table before any has run; `asset` is the table, or a build of it."""
+    others = [key_of(one) for one in rules.references if one != rules.table]
+    return [
+        dg.AssetCheckSpec(
+            one.name,
+            asset=key_of(asset),
+            additional_deps=others,
+            blocking=one.severity == "block",
+            description=f"Expected: {one.expected}. "
+            + ("Where it is not so, what is downstream is held back." if one.severity == "block" else WARNS),
+        )
+        for one in [*contract_names(rules.contract), *expectation_names(rules.expectations)]
+    ]
 
 
 def _is_recorded(rules: TableRules, versions: Mapping[str, str], approvals: Approvals) -> bool:
@@ -148,7 +151,7 @@ def _latest(instance: dg.DagsterInstance, key: dg.AssetCheckKey) -> dg.AssetChec
     return None
 
 
-def _result(outcome: CheckOutcome, asset: str, version: str) -> dg.AssetCheckResult:
+def check_result(outcome: CheckOutcome, asset: str, version: str) -> dg.AssetCheckResult:
     metadata: dict[str, Any] = {
         "expected": outcome.expected,
         "observed": outcome.observed,
@@ -196,6 +199,6 @@ def _place(sample: Mapping[str, Any]) -> str:
     return ", ".join(f"{name} {value}" for name, value in list(sample.items())[:NAMED])
 
 
-def _note(outcomes: Sequence[CheckOutcome]) -> str:
+def note_of(outcomes: Sequence[CheckOutcome]) -> str:
     failed = [f"{one.name} ({one.severity}): {one.observed}" for one in outcomes if not one.passed]
     return "; ".join(failed) if failed else f"{len(outcomes)} passed"

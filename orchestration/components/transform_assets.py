@@ -1,10 +1,14 @@
 """`transform/<pipeline>`: tables of tables, by Spark."""
 
+from typing import Any
+
 import dagster as dg
+from pydantic import Field
 
 from ontology_assets.materializations import TRANSFORM_BUILT, publish
 from ontology_assets.model.definitions import Domain
 from ontology_assets.model.layout import partitioning_of
+from orchestration.components.build_assets import candidate, promote_here
 from orchestration.components.columns import table_columns
 from orchestration.components.common import about, asset_options, event_metadata, writing
 from orchestration.components.gate import ask_approval
@@ -12,9 +16,18 @@ from orchestration.components.lineage import column_lineage
 from orchestration.components.metadata import column_schema, lake_folder
 from orchestration.components.partitions import keys_of_run
 from orchestration.components.results import ROWS, result
+from orchestration.reports import REPORT
 from orchestration.runtime import Runtime
 from resources.spark import session
 from transforms.pipeline import PipelineTables, run_pipeline
+
+
+class TransformConfig(dg.Config):
+    """`promote`: a branch whose build becomes main's before anything is computed. `approve`: breaking changes of the
+    columns that are meant, by name (docs/pipelines.md)."""
+
+    promote: str = ""
+    approve: list[str] = Field(default_factory=list)
 
 
 def transform_asset(domain: Domain, name: str) -> dg.AssetsDefinition:
@@ -39,9 +52,19 @@ def transform_asset(domain: Domain, name: str) -> dg.AssetsDefinition:
             metadata={"dagster/table_name": asset},
         )
     )
-    def transformed(context: dg.AssetExecutionContext, runtime: Runtime) -> dg.MaterializeResult:
+    def transformed(
+        context: dg.AssetExecutionContext, config: TransformConfig, runtime: Runtime
+    ) -> dg.MaterializeResult:
         keys = keys_of_run(context, partitioning_of(domain, asset))
+        here = candidate(domain, name)
         with writing(context, runtime, domain, asset) as work:
+            promoted: dict[str, Any] = {}
+            if config.promote:
+                done = promote_here(runtime, domain, config.promote, config.approve)
+                said = {"promotion": done.id, "branch": done.branch, "already": done.already}
+                promoted = {"promoted": f"branch {done.branch}, promotion {done.id}", REPORT: said}
+            else:
+                here.refuse_breaking(runtime.lake, config.approve)
             ask_approval(runtime, domain, asset, keys)
             followed = PipelineTables(name, pipeline, runtime.lake, session, domain.timezone).followed
             rows = runtime.lake.rows(followed) if followed else {}
@@ -54,6 +77,7 @@ def transform_asset(domain: Domain, name: str) -> dg.AssetsDefinition:
                 engine=session,
                 timezone=domain.timezone,
                 progress=work.stage.advance,
+                declared=here.columns,
             )
             changed = [key for key, one in report.partitions.items() if one.changed]
             publish(
@@ -80,6 +104,7 @@ def transform_asset(domain: Domain, name: str) -> dg.AssetsDefinition:
                 "dagster/column_schema": column_schema(report.columns, table_columns(domain, asset)),
                 "rows_in": report.rows_in,
                 "partitions_changed": len(changed),
+                **promoted,
             },
             figures={ROWS: {key: one.rows for key, one in report.partitions.items()}},
         )
