@@ -6,8 +6,8 @@ from sqlglot import exp
 
 from transforms.expression_errors import Fault, place_of
 from transforms.expression_parts import function_of
-from transforms.functions import Function
-from transforms.sql_values import Mismatch, Sql
+from transforms.functions import OVER, Function
+from transforms.sql_values import Mismatch, Sql, not_negative_zero
 from transforms.types import ColumnType
 
 if TYPE_CHECKING:
@@ -38,18 +38,21 @@ def group_call(walker: "Walker", key: str, function: Function, node: exp.Anonymo
     walker.inside_group = True
     value = applied(walker, function, arguments_of(walker, function, node), node)
     walker.inside_group = False
-    if walker.scope.over is None:
+    over = walker.scope.strictly_over if function.strict else walker.scope.over
+    if over is None:
         walker.aggregated = True
-        return value
-    walker.windowed = True
-    return Sql(f"{value.text} {walker.scope.over}", value.type, exact=value.exact)
+    else:
+        walker.windowed = True
+    behind = "" if over is None else f" {over}"
+    sql = value.text.replace(OVER, behind) if OVER in value.text else value.text + behind
+    return Sql(sql, value.type, exact=value.exact)
 
 
 def arguments_of(walker: "Walker", function: Function, node: exp.Anonymous) -> list[Sql]:
     given = list(node.expressions)
     if function.distinct and len(given) == 1 and isinstance(given[0], exp.Distinct) and len(given[0].expressions) == 1:
         value = walker.render(given[0].expressions[0])
-        return [Sql(f"DISTINCT {value.text}", value.type)]
+        return [Sql(f"DISTINCT {not_negative_zero(value)}", value.type)]
     if function.takes_star and len(given) == 1 and isinstance(given[0], exp.Star) and not given[0].args.get("except_"):
         return [Sql("*", ColumnType("integer"))]
     if not function.least <= len(given) <= function.most:

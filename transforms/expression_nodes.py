@@ -10,7 +10,7 @@ from sqlglot import exp
 from transforms.bound_definitions import Parameter
 from transforms.expression_calls import call
 from transforms.expression_errors import Fault, place_of
-from transforms.expression_operators import arithmetic
+from transforms.expression_operators import arithmetic, calculated
 from transforms.expression_parts import (
     ARITHMETIC,
     COMPARISONS,
@@ -25,18 +25,22 @@ from transforms.sql_values import NULL, Conversion, Mismatch, Sql, name, quote, 
 from transforms.types import ColumnType
 from transforms.yaml_source import suggestion
 
+MAX_SQL = 100_000
+LIKE = re.compile(r"([^\\]|\\[%_\\])*", re.DOTALL)
 NUMBER = re.compile(r"([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")
 
 
 @dataclass(frozen=True)
 class Scope:
-    """What an expression may use. `over` is the OVER clause where windows are meant; `ordered`: it has an order."""
+    """What an expression may use. `over` is the OVER clause where windows are meant, `strictly_over` the one whose
+    order knows no equal rows; `ordered`: it has an order."""
 
     columns: Mapping[str, ColumnType]
     conversion: Conversion
     parameters: Mapping[str, Parameter]
     aggregate: bool
     over: str | None
+    strictly_over: str | None
     ordered: bool
 
 
@@ -65,9 +69,12 @@ class Walker:
         if handler is None:
             raise Fault(f"'{type(node).__name__}' is not allowed in an expression", place_of(node))
         try:
-            return handler(self, node)
+            value = handler(self, node)
         except Mismatch as mismatch:
             raise Fault(str(mismatch), place_of(node)) from mismatch
+        if len(value.text) > MAX_SQL:
+            raise Fault("it becomes too long for an engine; compute parts of it in a node before", place_of(node))
+        return value
 
     def column(self, node: exp.Column) -> Sql:
         identifier = node.this
@@ -195,10 +202,16 @@ class Walker:
         raise Fault("IS takes NULL, NOT NULL, TRUE or FALSE", place_of(node))
 
     def like(self, node: exp.Binary) -> Sql:
-        subject, pattern = text(self.render(node.left), self.conversion), text(self.render(node.right), self.conversion)
-        word = "ILIKE" if isinstance(node, exp.ILike) else "LIKE"
-        nullable = subject.nullable or pattern.nullable
-        return Sql(f"({subject.text} {word} {pattern.text})", BOOLEAN.with_nullable(nullable=nullable))
+        """Upper and lower case are those of `lower`; what a backslash means elsewhere than before `%_\\` differs."""
+        subject, pattern = text(self.render(node.left), self.conversion), self.render(node.right)
+        if not isinstance(pattern.literal, str):
+            raise Fault("LIKE takes a pattern written out in quotes; see contains, startswith", place_of(node.right))
+        if not LIKE.fullmatch(pattern.literal):
+            raise Fault("in a pattern of LIKE a backslash stands before %, _ or \\ only", place_of(node.right))
+        sides = [subject.text, pattern.text]
+        if isinstance(node, exp.ILike):
+            sides = [f"LOWER({side})" for side in sides]
+        return Sql(f"({sides[0]} LIKE {sides[1]})", BOOLEAN.with_nullable(nullable=subject.nullable))
 
     def matches(self, node: exp.RegexpLike) -> Sql:
         subject, pattern = text(self.render(node.this), self.conversion), checked_pattern(self.render(node.expression))
@@ -209,8 +222,15 @@ class Walker:
 
     def minus(self, node: exp.Neg) -> Sql:
         value = number(self.render(node.this), self.conversion)
-        literal = -value.literal if isinstance(value.literal, int | float) else None
-        return Sql(f"(-{value.text})", value.type, exact=value.exact, literal=literal)
+        if isinstance(value.literal, int | float):
+            return Sql(f"(-{value.text})", value.type, exact=value.exact, literal=-value.literal)
+        if value.type.kind == "double":
+            return Sql(f"(-{value.text})", value.type)
+        zero = Sql("0", ColumnType("integer"), exact=False, literal=0)
+        negative = calculated(exp.Sub, zero, value, self.conversion)
+        if value.type.kind == "integer":
+            return negative
+        return Sql(f"CAST({negative.text} AS {value.type.sql})", value.type)
 
     def cast(self, node: exp.Cast) -> Sql:
         if node.args.get("format") or node.args.get("default") or node.args.get("action"):

@@ -6,11 +6,12 @@ from sqlglot import exp
 
 from transforms.expression_errors import Fault, place_of
 from transforms.functions import FUNCTIONS, Function
-from transforms.sql_values import Sql, integer_digits, narrowed, unify_values
+from transforms.sql_values import Mismatch, Sql, integer_digits, narrowed, spoken, unify_values
 from transforms.types import SIMPLE, ColumnType, parse_type
 from transforms.yaml_source import suggestion
 
 MAX_INTEGER = 2**63 - 1
+MAX_DIGITS = 38
 COMPARISONS = {
     exp.EQ: "=",
     exp.NEQ: "<>",
@@ -73,7 +74,8 @@ def function_of(node: exp.Anonymous) -> tuple[str, Function]:
 
 
 def arithmetic_type(kind: type[exp.Binary], left: Sql, right: Sql) -> ColumnType:
-    """The result of an operation by Spark's rules (decimals exact, cut to 38 digits)."""
+    """The result of an operation: sums, products and remainders of decimals are exact, quotients have at least six
+    digits behind the point and one more than the dividend. Raises Mismatch where 38 digits don't suffice."""
     together = unify_values([left, right])
     if kind is exp.Div and together.kind == "integer":
         return ColumnType("double", together.nullable)
@@ -85,14 +87,15 @@ def arithmetic_type(kind: type[exp.Binary], left: Sql, right: Sql) -> ColumnType
         exp.Add: (max(s1, s2) + whole + 1, max(s1, s2)),
         exp.Sub: (max(s1, s2) + whole + 1, max(s1, s2)),
         exp.Mul: (p1 + p2 + 1, s1 + s2),
-        exp.Div: (p1 - s1 + s2 + max(6, s1 + p2 + 1), max(6, s1 + p2 + 1)),
+        exp.Div: (p1 - s1 + s2 + max(6, s1 + 1), max(6, s1 + 1)),
         exp.Mod: (min(p1 - s1, p2 - s2) + max(s1, s2), max(s1, s2)),
     }
     precision, scale = sizes[kind]
-    if precision > 38:
-        scale = max(38 - (precision - scale), min(scale, 6))
-        precision = 38
-    return ColumnType("decimal", together.nullable, max(precision, 1), scale)
+    needed = precision + 5 if kind is exp.Div else precision
+    if needed > MAX_DIGITS and (kind is exp.Div or max(MAX_DIGITS - (precision - scale), min(scale, 6)) < scale):
+        sides = f"{spoken(narrowed(left))} and {spoken(narrowed(right))}"
+        raise Mismatch(f"{sides} need {needed} digits here, and 38 are the most; cast one to a decimal with fewer")
+    return ColumnType("decimal", together.nullable, min(max(precision, 1), MAX_DIGITS), scale)
 
 
 def digits(kind: ColumnType) -> tuple[int, int]:

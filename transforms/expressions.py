@@ -17,12 +17,14 @@ from sqlglot.parsers.spark import SparkParser
 from sqlglot.tokenizer_core import Token, TokenType
 
 import transforms.functions_of_groups
-import transforms.functions_of_time  # noqa: F401 - both enter their functions into the table
+import transforms.functions_of_numbers
+import transforms.functions_of_text
+import transforms.functions_of_time  # noqa: F401 - all enter their functions into the table
 from transforms.bound_definitions import Parameter
 from transforms.definitions import DayPartition, ordering
 from transforms.expression_errors import ExpressionError, Fault
 from transforms.expression_nodes import Scope, Walker
-from transforms.sql_values import Conversion, Mismatch, Sql, name
+from transforms.sql_values import Conversion, Mismatch, Sql, name, not_negative_zero
 from transforms.types import ColumnType, parse_type
 from transforms.yaml_source import suggestion
 
@@ -91,7 +93,17 @@ def compile_expression(
     conversion = Conversion(timezone, lenient)
     types = {column: parse_type(kind) for column, kind in columns.items()}
     over = _over(partition_by, order_by, types, where) if window else None
-    walker = Walker(Scope(types, conversion, parameters, aggregate=aggregate, over=over, ordered=bool(order_by)))
+    strictly = _over(partition_by, [*order_by, *_others(order_by, types)], types, where) if window else None
+    scope = Scope(
+        types,
+        conversion,
+        parameters,
+        aggregate=aggregate,
+        over=over,
+        strictly_over=strictly,
+        ordered=bool(order_by),
+    )
+    walker = Walker(scope)
     try:
         value = _whole(walker, parse(text, types))
     except Fault as fault:
@@ -201,6 +213,12 @@ def _check_tokens(tokens: list[Token]) -> None:
             raise Fault(f"it is nested deeper than {MAX_NESTING} levels", token.start + 1)
 
 
+def _others(order_by: Sequence[str], types: Mapping[str, ColumnType]) -> list[str]:
+    """The columns that decide where `order_by` leaves rows equal. Rows that are equal in all of them are the same."""
+    named = {ordering(entry)[0] for entry in order_by}
+    return sorted(column for column, kind in types.items() if column not in named and kind.kind != "geopoint")
+
+
 def _over(partition_by: Sequence[str], order_by: Sequence[str], types: Mapping[str, ColumnType], where: str) -> str:
     """The OVER clause of a window."""
     order = [ordering(entry) for entry in order_by]
@@ -213,5 +231,6 @@ def _over(partition_by: Sequence[str], order_by: Sequence[str], types: Mapping[s
         parts.append("PARTITION BY " + ", ".join(name(column) for column in partition_by))
     if order:
         ways = {False: "ASC NULLS FIRST", True: "DESC NULLS LAST"}
-        parts.append("ORDER BY " + ", ".join(f"{name(column)} {ways[descending]}" for column, descending in order))
+        keys = [(not_negative_zero(Sql(name(column), types[column])), ways[way]) for column, way in order]
+        parts.append("ORDER BY " + ", ".join(f"{key} {way}" for key, way in keys))
     return f"OVER ({' '.join(parts)})"

@@ -3,9 +3,11 @@
 Only functions whose result does not depend on the order in which rows happen to arrive: a re-run must give the same.
 """
 
-from transforms.functions import BOOLEAN, DOUBLE, INTEGER, any_null, define, number, small, want
-from transforms.sql_values import Conversion, Mismatch, Sql, unify_values
+from transforms.functions import BOOLEAN, DOUBLE, INTEGER, OVER, any_null, define, number, small, want
+from transforms.sql_values import Conversion, Mismatch, Sql, not_negative_zero, unify_values
 from transforms.types import ColumnType
+
+MOST_DIGITS_OF_AVERAGES = 21
 
 
 @define("count(value) · count(*) · count(DISTINCT value)", 1, kind="aggregate", takes_star=True, distinct=True)
@@ -15,7 +17,7 @@ def _count(arguments: list[Sql], conversion: Conversion) -> Sql:  # noqa: ARG001
 
 @define("count_distinct(value)", 1, kind="aggregate")
 def _count_distinct(arguments: list[Sql], conversion: Conversion) -> Sql:  # noqa: ARG001
-    return Sql(f"COUNT(DISTINCT {arguments[0].text})", INTEGER)
+    return Sql(f"COUNT(DISTINCT {not_negative_zero(arguments[0])})", INTEGER)
 
 
 @define("count_if(condition)", 1, kind="aggregate")
@@ -29,7 +31,10 @@ def _sum(arguments: list[Sql], conversion: Conversion) -> Sql:
     result = value.type.with_nullable(nullable=True)
     if result.kind == "decimal":
         result = ColumnType("decimal", nullable=True, precision=min(38, result.precision + 10), scale=result.scale)
-    return Sql(f"SUM({value.text})", result, exact=result.kind != "decimal" and value.exact)
+    if result.kind == "integer":
+        # What is too large is missing: a sum that has come round is wrong, and looks right.
+        return Sql(f"TRY_CAST(SUM(CAST({value.text} AS DECIMAL(19, 0))){OVER} AS BIGINT)", result)
+    return Sql(f"SUM({value.text})", result, exact=result.kind == "double")
 
 
 @define("avg(number)", 1, kind="aggregate")
@@ -37,11 +42,14 @@ def _avg(arguments: list[Sql], conversion: Conversion) -> Sql:
     value = number(arguments[0], conversion)
     if value.type.kind != "decimal":
         return Sql(f"AVG({value.text})", DOUBLE.with_nullable(nullable=True))
-    precision = min(38, value.type.precision + 4)
-    scale = min(value.type.scale + 4, precision)
-    return Sql(
-        f"AVG({value.text})", ColumnType("decimal", nullable=True, precision=precision, scale=scale), exact=False
-    )
+    # Sail cuts off what Spark rounds; so it is divided here, as `transforms.expression_operators` divides decimals.
+    precision, scale = value.type.precision, value.type.scale
+    if precision > MOST_DIGITS_OF_AVERAGES:
+        raise Mismatch(f"takes a decimal of at most {MOST_DIGITS_OF_AVERAGES} digits, not {value.type.base}; cast it")
+    result = ColumnType("decimal", nullable=True, precision=precision + 4, scale=scale + 4)
+    total = f"CAST(SUM({value.text}){OVER} AS DECIMAL({precision + 13}, {scale + 3}))"
+    count = f"CAST(NULLIF(COUNT({value.text}){OVER}, 0) AS DECIMAL(19, 0))"
+    return Sql(f"CAST(ROUND({total} / {count}, {result.scale}) AS {result.sql})", result)
 
 
 def _extreme(call: str, usage: str) -> None:
@@ -50,7 +58,8 @@ def _extreme(call: str, usage: str) -> None:
         value = arguments[0]
         if value.type.kind in ("geopoint", "null"):
             raise Mismatch(f"takes values that have an order, not {value.type.kind}")
-        return Sql(f"{call}({value.text})", value.type.with_nullable(nullable=True), exact=value.exact)
+        sql = f"{call}({not_negative_zero(value)})"
+        return Sql(sql, value.type.with_nullable(nullable=True), exact=value.exact)
 
 
 _extreme("MIN", "min(value)")
@@ -71,7 +80,7 @@ def _bool_or(arguments: list[Sql], conversion: Conversion) -> Sql:
 
 
 def _ranking(name: str) -> None:
-    @define(f"{name}()", 0, kind="window", needs_order=True)
+    @define(f"{name}()", 0, kind="window", needs_order=True, strict=name == "row_number")
     def render(arguments: list[Sql], conversion: Conversion) -> Sql:  # noqa: ARG001
         return Sql(f"{name.upper()}()", INTEGER, exact=False)
 
@@ -85,7 +94,12 @@ def _percent_rank(arguments: list[Sql], conversion: Conversion) -> Sql:  # noqa:
     return Sql("PERCENT_RANK()", DOUBLE)
 
 
-@define("ntile(number)", 1, kind="window", needs_order=True)
+@define("cume_dist()", 0, kind="window", needs_order=True)
+def _cume_dist(arguments: list[Sql], conversion: Conversion) -> Sql:  # noqa: ARG001
+    return Sql("CUME_DIST()", DOUBLE)
+
+
+@define("ntile(number)", 1, kind="window", needs_order=True, strict=True)
 def _ntile(arguments: list[Sql], conversion: Conversion) -> Sql:  # noqa: ARG001
     if not isinstance(arguments[0].literal, int) or arguments[0].literal < 1:
         raise Mismatch("takes a positive number, written out")
@@ -93,7 +107,7 @@ def _ntile(arguments: list[Sql], conversion: Conversion) -> Sql:  # noqa: ARG001
 
 
 def _neighbour(name: str) -> None:
-    @define(f"{name}(value, distance, default)", 1, 3, kind="window", needs_order=True)
+    @define(f"{name}(value, distance, default)", 1, 3, kind="window", needs_order=True, strict=True)
     def render(arguments: list[Sql], conversion: Conversion) -> Sql:
         value, others = arguments[0], arguments[1:]
         if others and (not isinstance(others[0].literal, int) or others[0].literal < 0):
@@ -112,7 +126,7 @@ for _name in ("lag", "lead"):
     _neighbour(_name)
 
 
-@define("first_value(value)", 1, kind="window", needs_order=True)
+@define("first_value(value)", 1, kind="window", needs_order=True, strict=True)
 def _first_value(arguments: list[Sql], conversion: Conversion) -> Sql:  # noqa: ARG001
     return Sql(
         f"FIRST_VALUE({arguments[0].text})", arguments[0].type.with_nullable(nullable=True), exact=arguments[0].exact

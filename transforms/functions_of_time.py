@@ -13,11 +13,11 @@ from transforms.functions import (
     checked_format,
     define,
     integer,
-    small,
     text,
     want,
     word,
 )
+from transforms.moments import MOST, between, difference, first_day, first_moment, later, moved_by_sql
 from transforms.sql_values import Conversion, Mismatch, Sql
 from transforms.types import ColumnType
 
@@ -44,10 +44,10 @@ def _field(field: str) -> None:
             value = want(arguments[0], ("timestamp",), conversion)
         else:
             value = moment(arguments[0], conversion)
-        return Sql(
-            f"CAST({field.upper()}({local(value, conversion)}) AS BIGINT)",
-            INTEGER.with_nullable(nullable=value.nullable),
-        )
+        source = local(value, conversion)
+        if field not in FIELDS_OF_TIMES:
+            source = f"CAST({source} AS DATE)" if value.type.kind == "timestamp" else source
+        return Sql(f"CAST({field.upper()}({source}) AS BIGINT)", INTEGER.with_nullable(nullable=value.nullable))
 
 
 for _name in (*FIELDS_OF_DAYS, *FIELDS_OF_TIMES):
@@ -92,8 +92,8 @@ def _date_trunc(arguments: list[Sql], conversion: Conversion) -> Sql:
     value = moment(arguments[1], conversion)
     unit = _unit(word(arguments[0], "a unit"), value.type.kind)
     if value.type.kind == "date":
-        return Sql(f"CAST(DATE_TRUNC('{unit}', CAST({value.text} AS TIMESTAMP)) AS DATE)", value.type)
-    return Sql(conversion.instant(f"DATE_TRUNC('{unit}', {local(value, conversion)})"), value.type)
+        return Sql(first_day(value.text, unit), value.type)
+    return Sql(first_moment(value, unit, conversion), value.type)
 
 
 def _unit(given: str, kind: str) -> str:
@@ -103,28 +103,17 @@ def _unit(given: str, kind: str) -> str:
     return unit.upper()
 
 
-@define("date_add(date, days)", 2)
-def _date_add(arguments: list[Sql], conversion: Conversion) -> Sql:
-    value = want(arguments[0], ("date",), conversion)
-    return Sql(
-        f"DATE_ADD({value.text}, {small(arguments[1], conversion)})", DATE.with_nullable(nullable=any_null(arguments))
-    )
+def _mover(spelling: str, base: str, sign: str) -> None:
+    @define(spelling, 2)
+    def render(arguments: list[Sql], conversion: Conversion) -> Sql:
+        value, count = want(arguments[0], ("date",), conversion), integer(arguments[1], conversion)
+        bounded = between(count.text, -MOST[base], MOST[base])
+        return later(value, f"{sign}CAST({bounded} AS INT)", base)
 
 
-@define("date_sub(date, days)", 2)
-def _date_sub(arguments: list[Sql], conversion: Conversion) -> Sql:
-    value = want(arguments[0], ("date",), conversion)
-    return Sql(
-        f"DATE_SUB({value.text}, {small(arguments[1], conversion)})", DATE.with_nullable(nullable=any_null(arguments))
-    )
-
-
-@define("add_months(date, months)", 2)
-def _add_months(arguments: list[Sql], conversion: Conversion) -> Sql:
-    value = want(arguments[0], ("date",), conversion)
-    return Sql(
-        f"ADD_MONTHS({value.text}, {small(arguments[1], conversion)})", DATE.with_nullable(nullable=any_null(arguments))
-    )
+_mover("date_add(date, days)", "DAY", "")
+_mover("date_sub(date, days)", "DAY", "-")
+_mover("add_months(date, months)", "MONTH", "")
 
 
 @define("last_day(date)", 1)
@@ -145,16 +134,14 @@ def _datediff(arguments: list[Sql], conversion: Conversion) -> Sql:
 def _timestampadd(arguments: list[Sql], conversion: Conversion) -> Sql:
     unit = _unit(str(arguments[0].literal), "length")
     value = want(arguments[2], ("timestamp",), conversion)
-    sql = f"TIMESTAMPADD({unit}, {small(arguments[1], conversion)}, {value.text})"
-    return Sql(sql, TIMESTAMP.with_nullable(nullable=any_null(arguments[1:])))
+    return moved_by_sql(value, unit, integer(arguments[1], conversion))
 
 
 @define("timestampdiff(unit, start, end)", 3, unit=True)
 def _timestampdiff(arguments: list[Sql], conversion: Conversion) -> Sql:
     unit = _unit(str(arguments[0].literal), "length")
     start, end = (want(value, ("timestamp",), conversion) for value in arguments[1:])
-    sql = f"CAST(TIMESTAMPDIFF({unit}, {start.text}, {end.text}) AS BIGINT)"
-    return Sql(sql, INTEGER.with_nullable(nullable=any_null(arguments[1:])))
+    return Sql(difference(unit, start, end), INTEGER.with_nullable(nullable=any_null(arguments[1:])))
 
 
 def _conversion(spelling: str, target: ColumnType) -> None:

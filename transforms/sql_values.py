@@ -14,12 +14,19 @@ from transforms.literals import Value, read_value
 from transforms.types import ColumnType
 
 NULL = ColumnType("null", nullable=True)
-DATE_TEXT = r"^\s*([0-9]{4}-[0-9]{1,2}-[0-9]{1,2})([ T].*)?$"
-DAY = r"^\s*[0-9]{4}-[0-9]{2}-[0-9]{2}"
+DATE_TEXT = r"^ *([0-9]{4}-[0-9]{1,2}-[0-9]{1,2})([ T][^\n]*)?\z"
+DAY = r"^ *[0-9]{4}-[0-9]{2}-[0-9]{2}"
 CLOCK = r"[ T][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?"
-ZONED_TEXT = DAY + CLOCK + r"(Z|[+-][0-9]{2}:[0-9]{2})\s*$"
-LOCAL_TEXT = f"{DAY}({CLOCK})?" + r"\s*$"
-NUMBER_TEXT = r"^\s*[-+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]{1,2})?\s*$"
+ZONED_TEXT = DAY + CLOCK + r"(Z|[+-][0-9]{2}:[0-9]{2}) *\z"
+LOCAL_TEXT = f"{DAY}({CLOCK})?" + r" *\z"
+WHOLE_TEXT = r"^ *[-+]?[0-9]{1,30} *\z"
+DECIMAL_TEXT = r"^ *[-+]?([0-9]+(\.[0-9]*)?|\.[0-9]+) *\z"
+NUMBER_TEXT = r"^ *[-+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]{1,2})? *\z"
+MAX_DIGITS_OF_DOUBLES = 9
+BOOLEAN_TEXT = "^ *([tT]([rR][uU][eE])?|[fF]([aA][lL][sS][eE])?|[yY]([eE][sS])?|[nN][oO]?|[01]) *\\z"
+PLAIN_SCALE = 6
+"""Decimals with more digits behind the point are written with an exponent by Spark, where they are small."""
+MAX_SCALE_OF_TEXT = 18
 INTEGER_DIGITS = 19
 
 
@@ -69,12 +76,50 @@ class Conversion:
     def _converted(self, value: Sql, target: ColumnType) -> str:
         source = value.type
         if target.kind in ("string", "enum"):
-            return f"CAST({self.local(value) if source.kind == 'timestamp' else value.text} AS STRING)"
+            return self._to_text(value)
         if source.kind in ("string", "enum"):
             return self._from_text(value.text, target)
         if {source.kind, target.kind} == {"date", "timestamp"}:
             return self._between_days_and_instants(value, target)
+        if source.kind == "double" and target.kind == "decimal":
+            return self._from_double(value.text, target)
         return f"{'CAST' if never_fails(value, target) else 'TRY_CAST'}({value.text} AS {target.sql})"
+
+    def _to_text(self, value: Sql) -> str:
+        kind = value.type
+        if kind.kind == "double":
+            raise Mismatch(
+                "engines write doubles in different ways; write cast(cast(... AS decimal(18,2)) AS string), with the "
+                "digits that are wanted"
+            )
+        if kind.kind != "decimal" or kind.scale <= PLAIN_SCALE:
+            return f"CAST({self.local(value) if kind.kind == 'timestamp' else value.text} AS STRING)"
+        if kind.scale > MAX_SCALE_OF_TEXT or kind.precision - kind.scale > MAX_SCALE_OF_TEXT:
+            raise Mismatch(
+                f"{kind.base} has no text on every engine; cast it to at most {PLAIN_SCALE} digits behind the point, "
+                f"or to {MAX_SCALE_OF_TEXT} on each side of it"
+            )
+        x = value.text
+        whole = f"CAST(FLOOR(ABS({x})) AS BIGINT)"
+        digits = f"CAST((ABS({x}) - CAST({whole} AS DECIMAL(18, 0))) * {10**kind.scale}L AS BIGINT)"
+        sign = f"(CASE WHEN {x} < 0 THEN '-' ELSE '' END)"
+        return f"CONCAT({sign}, CAST({whole} AS STRING), '.', LPAD(CAST({digits} AS STRING), {kind.scale}, '0'))"
+
+    def _from_double(self, value: str, target: ColumnType) -> str:
+        """Engines multiply before they round, each in its own way: the whole part, which they agree on, goes apart."""
+        if target.scale > MAX_DIGITS_OF_DOUBLES:
+            raise Mismatch(
+                f"a double gives at most {MAX_DIGITS_OF_DOUBLES} digits behind the point, not {target.scale}"
+            )
+        whole = f"TRY_CAST({value} AS BIGINT)"
+        fraction = f"CAST({value} - CAST({whole} AS DOUBLE) AS DECIMAL(16, 15))"
+        return f"TRY_CAST(CAST({whole} AS DECIMAL(19, 0)) + ROUND({fraction}, {target.scale}) AS {target.sql})"
+
+    def rounded(self, value: str, digits: int) -> str:
+        """A double with so many digits behind the point, half away from zero; what has none stays as it is."""
+        whole = f"CAST(TRY_CAST({value} AS BIGINT) AS DOUBLE)"
+        fraction = f"CAST(ROUND(CAST({value} - {whole} AS DECIMAL(16, 15)), {digits}) AS DOUBLE)"
+        return f"COALESCE({whole} + {fraction}, {value})"
 
     def local(self, value: Sql) -> str:
         """A timestamp moved so that its fields, read as UTC, are those of the domain's clock."""
@@ -136,9 +181,15 @@ class Conversion:
             zoned = f"IF({text} RLIKE {quote(ZONED_TEXT)}, {text}, NULL)"
             local = f"IF({text} RLIKE {quote(LOCAL_TEXT)}, {text}, NULL)"
             return f"COALESCE(TRY_CAST({zoned} AS TIMESTAMP), {self.instant(f'TRY_CAST({local} AS TIMESTAMP)')})"
-        if target.kind == "double":  # not NaN, not infinity: they have no canonical form
-            text = f"IF({text} RLIKE {quote(NUMBER_TEXT)}, {text}, NULL)"
+        # A double is not NaN, not infinity: they have no canonical form. Spark reads digits of other scripts.
+        forms = {"integer": WHOLE_TEXT, "decimal": DECIMAL_TEXT, "double": NUMBER_TEXT, "boolean": BOOLEAN_TEXT}
+        text = f"IF({text} RLIKE {quote(forms[target.kind])}, {text}, NULL)"
         return f"TRY_CAST(TRIM({text}) AS {target.sql})"
+
+
+def not_negative_zero(value: Sql) -> str:
+    """SQL of a value; of a double without the sign of zero, which engines compare in different ways."""
+    return f"({value.text} + CAST(0 AS DOUBLE))" if value.type.kind == "double" else value.text
 
 
 def never_fails(value: Sql, target: ColumnType) -> bool:
