@@ -13,6 +13,7 @@ import atexit
 import os
 import re
 import threading
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ from resources.errors import SpiceError
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    from pyspark.errors import PySparkException
     from pyspark.sql import DataFrame, SparkSession
 
 
@@ -133,4 +135,35 @@ def to_arrow(frame: "DataFrame") -> "pa.Table":
     try:
         return frame.toArrow()
     except PySparkException as error:
-        raise EngineError(str(error.getMessage() or error).split("\n", 1)[0][:1000]) from error
+        raise _said(error) from error
+
+
+def arrow_parts(frame: "DataFrame", rows: int) -> "Iterator[pa.Table]":
+    """The rows of a frame as they come, at least `rows` at once but for the last; one empty part where there are none.
+
+    So much is held in memory, whatever the frame's size. Raises EngineError.
+    """
+    import pyarrow as pa
+    from pyspark.errors import PySparkException
+    from pyspark.sql.connect.dataframe import DataFrame as Remote
+
+    assert isinstance(frame, Remote)  # noqa: S101 - the session is made by `remote`
+    # What toLocalIterator reads; it makes a Python object of each row.
+    client, plan = frame._session.client, frame._plan  # noqa: SLF001
+    waiting: list[pa.Table] = []
+    given = False
+    try:
+        for part in client.to_table_as_iterator(plan.to_proto(client), plan.observations):
+            if isinstance(part, pa.Table):
+                waiting.append(part)
+            if sum(one.num_rows for one in waiting) >= rows:
+                yield pa.concat_tables(waiting)
+                waiting, given = [], True
+    except PySparkException as error:
+        raise _said(error) from error
+    if waiting or not given:
+        yield pa.concat_tables(waiting) if waiting else to_arrow(frame.limit(0))
+
+
+def _said(error: "PySparkException") -> EngineError:
+    return EngineError(str(error.getMessage() or error).split("\n", 1)[0][:1000])

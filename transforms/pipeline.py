@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 
 from resources.errors import SpiceError
 from resources.lake.base import PARTITION, UNPARTITIONED, Lake
-from resources.spark import EngineError, delta, to_arrow
+from resources.spark import EngineError, arrow_parts, delta, to_arrow
 from transforms.building.built import Built
 from transforms.chunks import Chunk, partition_chunks
 from transforms.csv_source import RESERVED
@@ -36,6 +36,8 @@ from transforms.versions import code_hash, derived_version, stale
 CODE_VERSION = "1"
 CHUNK_ROWS = 262_144
 """Rows of the followed input that are taken at once: most columns of them are never read."""
+WRITTEN_ROWS = 262_144
+"""Rows of a result without partitions that are held and written at once."""
 FIRST = frozenset(
     [
         *("source", "filter", "compute", "select", "join", "on", "how", "keep", "group_by", "aggregate", "window"),
@@ -164,7 +166,8 @@ def run_pipeline(
         schema = _schema(first)
         with lake.writer(target, schema, partition_column=column) as writer:
             for chunk, result in _results(tables, chunks, schema, first):
-                writer.write(result)
+                for part in result:
+                    writer.write(part)
                 advance(chunk.rows)
             code = code_version(pipeline, timezone)
             built = Built(
@@ -196,16 +199,22 @@ def rows_of_inputs(pipeline: Pipeline, lake: Lake) -> dict[str, int]:
 
 def _results(
     tables: PipelineTables, chunks: list[Chunk], schema: pa.Schema, first: Frame
-) -> Iterator[tuple[Chunk, pa.Table]]:
+) -> Iterator[tuple[Chunk, Iterator[pa.Table]]]:
+    """Of each chunk its rows, part by part; those of a partition are together where there are partitions."""
     for ordinal, chunk in enumerate(chunks):
-        try:
-            frame = tables.output(chunk.partitions) if ordinal else first
-            result = to_arrow(frame.data).cast(schema)
-        except EngineError as error:
-            raise _placed(error, tables.name) from error
+        yield chunk, _rows(tables, tables.output(chunk.partitions) if ordinal else first, schema)
+
+
+def _rows(tables: PipelineTables, frame: Frame, schema: pa.Schema) -> Iterator[pa.Table]:
+    try:
         if tables.followed:
-            result = result.take(pc.sort_indices(result[PARTITION]))
-        yield chunk, result
+            result = to_arrow(frame.data).cast(schema)
+            yield result.take(pc.sort_indices(result[PARTITION]))
+        else:
+            for part in arrow_parts(frame.data, WRITTEN_ROWS):
+                yield part.cast(schema)
+    except EngineError as error:
+        raise _placed(error, tables.name) from error
 
 
 def _placed(error: EngineError, pipeline: str) -> EngineError:

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
@@ -29,28 +29,31 @@ from resources.spark import delta, session, to_arrow
 from tests.benchmarks.figures import SCALE, at_most, figure
 from tests.benchmarks.tpch.queries import QUERIES
 from transforms.definitions import Pipeline
-from transforms.pipeline import PipelineTables
+from transforms.pipeline import PipelineTables, run_pipeline
 
 TABLES = ("customer", "lineitem", "nation", "orders", "region", "supplier")
 ROUNDS = 3
 MB = 2 * 1024
+FLAT = 0.8
+"""What memory for a quarter of the rows has to be of that for all of them."""
 SLOWER = 1.15
 """Times as long as by hand a pipeline may take."""
 
 
-def make(folder: Path) -> None:
+def make(folder: Path, scale: float, tables: Sequence[str] = TABLES) -> Path:
     """The tables as files, and as clean tables of a lake."""
     generator = Path(sys.executable).with_name("tpchgen-cli")
-    command = [generator, "parquet", "-s", str(SCALE), "--tables", ",".join(TABLES), "--output-dir", folder / "files"]
+    command = [generator, "parquet", "-s", str(scale), "--tables", ",".join(tables), "--output-dir", folder / "files"]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     lake = LocalLake(folder / "lake")
-    for table in TABLES:
+    for table in tables:
         with pq.ParquetFile(folder / "files" / f"{table}.parquet") as file:
             schema = pa.schema([field.with_type(ours(field.type)) for field in file.schema_arrow])
             with lake.writer(f"clean/{table}", schema, partition_column=None) as writer:
                 for batch in file.iter_batches():
                     writer.write(pa.Table.from_batches([batch]).cast(schema))
                 writer.commit({"": "tpch"})
+    return folder
 
 
 def ours(kind: pa.DataType) -> pa.DataType:
@@ -107,9 +110,22 @@ def same(mine: Any, theirs: Any) -> bool:
 
 
 SIDES = {"pipelines": as_pipelines, "by hand": by_hand}
+LARGE = "large result"
+
+
+def large_result(folder: Path) -> dict[str, Any]:
+    """A pipeline whose result is as large as its input, written."""
+    node = {"from": "lineitem", "compute": {"volume": "l_extendedprice * (1 - l_discount)"}}
+    volumes = {"inputs": {"lineitem": "clean/lineitem"}, "nodes": {"volumes": node}, "output": "volumes"}
+    lake = LocalLake(folder / "lake")
+    report = run_pipeline("volumes", Pipeline.model_validate(volumes), lake, [""], engine=session)
+    assert report.rows_out == report.rows_in == sum(lake.rows("clean/lineitem").values())
+    return {"rows": report.rows_out}
 
 
 def side(name: str, folder: Path) -> dict[str, Any]:
+    if name == LARGE:
+        return large_result(folder)
     answers = SIDES[name](folder)
     equal({query: answer() for query, answer in answers.items()}, by_duckdb(folder))
     seconds = dict.fromkeys(answers, math.inf)
@@ -129,7 +145,7 @@ def run_side(name: str, folder: Path) -> dict[str, Any]:
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--side", choices=SIDES)
+    parser.add_argument("--side", choices=[*SIDES, LARGE])
     parser.add_argument("--folder", type=Path)
     given = parser.parse_args()
     if given.side:
@@ -138,9 +154,10 @@ def main() -> None:
         print(json.dumps({**found, "peak_rss_mb": round(peak)}))
         return
     with tempfile.TemporaryDirectory(prefix="spice-bench-") as name:
-        folder = Path(name)
-        make(folder)
+        folder = make(Path(name) / "whole", SCALE)
         hand, mine = run_side("by hand", folder), run_side("pipelines", folder)
+        large = run_side(LARGE, folder)
+        small = run_side(LARGE, make(Path(name) / "quarter", SCALE / 4, ["lineitem"]))
     for query, seconds in mine["seconds"].items():
         figure(f"TPC-H {query}, s", seconds, hand["seconds"][query], lower_is_better=True)
     total, theirs = sum(mine["seconds"].values()), sum(hand["seconds"].values())
@@ -148,6 +165,8 @@ def main() -> None:
         "TPC-H, all of these, s, against by hand on the same engine", total, theirs, 1 / SLOWER, lower_is_better=True
     )
     at_most("TPC-H, peak memory in MB", mine["peak_rss_mb"], MB)
+    told = f"peak memory of a pipeline that writes {large['rows']:,} rows, in MB, against a quarter of them"
+    figure(told, large["peak_rss_mb"], small["peak_rss_mb"], FLAT, lower_is_better=True)
 
 
 if __name__ == "__main__":
