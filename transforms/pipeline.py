@@ -94,11 +94,13 @@ class PipelineTables:
         """All inputs and nodes, lazily, for some partitions of the followed input."""
         frames = {local: self.read(local, partitions) for local in self.pipeline.inputs}
         for name in nodes_in_order(self.pipeline):
-            node = self.pipeline.nodes[name]
-            where = f"pipelines.{self.name}.nodes.{name}"
-            step = Step(where, self.timezone, self.pipeline.parameters, self.pipeline.udfs)
-            frames[name] = apply_node(node, frames, step)
+            frames[name] = apply_node(self.pipeline.nodes[name], frames, self.step(name))
         return frames
+
+    def step(self, node: str) -> Step:
+        """What a node is told beside its frames."""
+        where = f"pipelines.{self.name}.nodes.{node}"
+        return Step(where, self.timezone, self.pipeline.parameters, self.pipeline.udfs)
 
     def output(self, partitions: Sequence[str]) -> Frame:
         return self.frames(partitions)[self.pipeline.output]
@@ -163,7 +165,7 @@ def run_pipeline(
         column = PARTITION if tables.followed else None
         chunks = list(partition_chunks(changed, rows, chunk_rows))
         first = tables.output(chunks[0].partitions)  # once: a function in Python runs when its frame is made
-        schema = _schema(first)
+        schema = frame_schema(first)
         with lake.writer(target, schema, partition_column=column) as writer:
             for chunk, result in _results(tables, chunks, schema, first):
                 for part in result:
@@ -214,18 +216,19 @@ def _rows(tables: PipelineTables, frame: Frame, schema: pa.Schema) -> Iterator[p
             for part in arrow_parts(frame.data, WRITTEN_ROWS):
                 yield part.cast(schema)
     except EngineError as error:
-        raise _placed(error, tables.name) from error
+        raise placed(error, tables.name) from error
 
 
-def _placed(error: EngineError, pipeline: str) -> EngineError:
-    """The error with the node that raised it on purpose, or else with its pipeline."""
+def placed(error: EngineError, pipeline: str, node: str | None = None) -> EngineError:
+    """The error with the node that raised it on purpose, or else with `node` or its pipeline."""
     own = re.search(r"(pipelines\.[a-z0-9_.]+): (pivot: .*)", error.detail)
     if own:
         return EngineError(own[2], where=own[1])
-    return EngineError(error.detail, where=f"pipelines.{pipeline}")
+    return EngineError(error.detail, where=f"pipelines.{pipeline}" + (f".nodes.{node}" if node else ""))
 
 
-def _schema(frame: Frame) -> pa.Schema:
+def frame_schema(frame: Frame) -> pa.Schema:
+    """The columns of a frame as a table has them."""
     fields = [pa.field(name, parse_type(kind).arrow()) for name, kind in frame.columns.items()]
     return pa.schema(fields + [pa.field(name, pa.string()) for name in frame.carried])
 

@@ -16,6 +16,7 @@ from transforms.udf_columns import columns_with
 from transforms.yaml_source import FieldPath, suggestion
 
 Columns = dict[str, str]
+OPERATIONS = ("filter", "compute", "select", "join", "group_by", "window", "pivot", "udf")
 Report = Callable[[FieldPath, str, Iterable[str], int | None], None]
 """Told of a fault: field path below the pipeline, what is wrong, what is allowed, column of the expression's text."""
 
@@ -190,6 +191,16 @@ def pipeline_columns(
     for name in nodes_in_order(pipeline):
         checks.known[name] = checks.node(name, pipeline.nodes[name])
     return checks.known
+
+
+def reads_of(node: Node) -> list[str]:
+    """The nodes and inputs that a node reads, the one whose rows it goes through first."""
+    return [node.source, *([node.join] if node.join is not None else [])]
+
+
+def operation_of(node: Node) -> str:
+    """The one operation that a node is."""
+    return next(name for name in OPERATIONS if getattr(node, name) is not None)
 
 
 def nodes_in_order(pipeline: Pipeline) -> list[str]:

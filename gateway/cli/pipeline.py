@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from gateway.cli.common import HomeOption, JsonOption, home_of, print_json, say, table
+from gateway.cli.common import HomeOption, JsonOption, home_of, note, print_json, say, table
 
 app = typer.Typer(no_args_is_help=True, help="Pipelines: preview, plan, build on a branch, promote.")
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="A pipeline, by its name in domain.yaml.")]
@@ -17,6 +17,39 @@ ApproveOption = Annotated[
 ParameterOption = Annotated[
     list[str] | None, typer.Option("--param", help="name=value (or name alone for null); once for each parameter.")
 ]
+
+
+@app.command()
+def preview(
+    name: NameArgument,
+    node: Annotated[str | None, typer.Option("--node", help="A node or input; default: the output.")] = None,
+    rows: Annotated[int, typer.Option("--rows", min=0, max=10_000, help="How many rows to show.")] = 20,
+    trace: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--trace", help="COLUMN=VALUE of rows of the sampled input (_row=17 too) to follow; all must hold."
+        ),
+    ] = None,
+    partition: Annotated[
+        str | None, typer.Option("--partition", help="Partition to sample; default: the last.")
+    ] = None,
+    sample: Annotated[int, typer.Option("--sample", min=1, max=100_000, help="Rows of the sample.")] = 1_000,
+    branch: Annotated[str, typer.Option("--branch", help="Branch whose tables are read.")] = "main",
+    param: ParameterOption = None,
+    home: HomeOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Rows of any node on a sample, rows in and out of each node, and at which node a row is dropped, and why."""
+    from gateway.cli.previews import show
+    from gateway.previews import Asked
+    from gateway.previews import preview as ask
+
+    asked = Asked(name, branch, node, rows, partition, sample, trace or [], param or [])
+    document = ask(home_of(home), asked, note)
+    if json:
+        print_json(document)
+    else:
+        show(document)
 
 
 @app.command()

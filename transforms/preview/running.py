@@ -1,0 +1,114 @@
+"""A pipeline on a sample: its nodes one after the other, on the engine and by the code of a run, with rows in and out.
+
+What comes of the sample is fetched node by node and is small. What comes of other inputs alone stays with the engine,
+which reads of them what the sample's nodes need; its rows are counted only where the inputs are not large.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from resources.errors import SpiceError
+from resources.lake.base import PARTITION
+from resources.spark import EngineError, to_arrow
+from transforms.definitions import Pipeline
+from transforms.nodes.frame import Frame
+from transforms.pipeline import PipelineTables, apply_node, frame_schema, placed, table_types
+from transforms.preview.sampling import Sample
+from transforms.schemas import nodes_in_order, reads_of
+from transforms.yaml_source import suggestion
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+COUNTED_ROWS = 200_000
+"""Rows of inputs, together, up to which a node that reads no sample is counted."""
+
+
+@dataclass(frozen=True)
+class Ran:
+    """A node or an input: its frame, its rows where they are at hand, and how many they are where that is known."""
+
+    frame: Frame
+    rows: pa.Table | None
+    count: int | None
+
+
+def run_nodes(tables: PipelineTables, sample: Sample, until: str) -> dict[str, Ran]:
+    """The inputs, and the nodes that `until` is made of, in the order in which they run. Raises SpiceError."""
+    pipeline = tables.pipeline
+    needed = needed_for(pipeline, until)
+    ran: dict[str, Ran] = {}
+    for local in pipeline.inputs:
+        if local in needed:
+            ran[local] = sampled(tables, sample) if local == sample.local else _whole(tables, local)
+    for name in nodes_in_order(pipeline):
+        if name not in needed:
+            continue
+        read = reads_of(pipeline.nodes[name])
+        try:
+            frame = apply_node(pipeline.nodes[name], {key: one.frame for key, one in ran.items()}, tables.step(name))
+            if any(ran[key].rows is not None for key in read):
+                ran[name] = fetched(tables, frame)
+            else:
+                known = [ran[key].count for key in read]
+                ran[name] = Ran(frame, None, None if None in known else frame.data.count())
+        except EngineError as error:
+            raise placed(error, tables.name, name) from error
+    return ran
+
+
+def needed_for(pipeline: Pipeline, until: str) -> set[str]:
+    """The node and all that it reads, directly or through others. SpiceError where there is no such node."""
+    names = [*pipeline.inputs, *pipeline.nodes]
+    if until not in names:
+        raise SpiceError(
+            "Unknown node", f"there is no node '{until}'.{suggestion(until, names)}", where="--node", allowed=names
+        )
+    needed, waiting = set[str](), [until]
+    while waiting:
+        name = waiting.pop()
+        if name not in needed:
+            needed.add(name)
+            waiting += reads_of(pipeline.nodes[name]) if name in pipeline.nodes else []
+    return needed
+
+
+def fetched(tables: PipelineTables, frame: Frame) -> Ran:
+    """The rows of a frame, and a frame of just these rows."""
+    rows = to_arrow(frame.data).cast(frame_schema(frame))
+    return Ran(of_rows(tables, rows, frame), rows, rows.num_rows)
+
+
+def of_rows(tables: PipelineTables, rows: pa.Table, like: Frame) -> Frame:
+    """A frame of these rows with the columns of another."""
+    return Frame(_of_arrow(tables, rows), like.columns, like.partitioned)
+
+
+def _of_arrow(tables: PipelineTables, rows: pa.Table) -> "DataFrame":
+    """Spark takes no empty table: there one row of nulls is handed over, and none of it taken."""
+    if rows.num_rows:
+        return tables.engine().createDataFrame(rows)
+    nulls = pa.table([pa.nulls(1, field.type) for field in rows.schema], names=rows.schema.names)
+    return tables.engine().createDataFrame(nulls).limit(0)
+
+
+def sampled(tables: PipelineTables, sample: Sample) -> Ran:
+    """The sampled input as the pipeline's nodes see it."""
+    columns = table_types(tables.lake, sample.table)
+    carried = [PARTITION] if sample.local == tables.pipeline.partition else []
+    rows = sample.rows.select([*columns, *carried])
+    frame = Frame(_of_arrow(tables, rows), columns, bool(carried))
+    return Ran(frame, rows, rows.num_rows)
+
+
+def _whole(tables: PipelineTables, local: str) -> Ran:
+    rows = sum(tables.lake.rows(tables.pipeline.inputs[local]).values())
+    return Ran(tables.read(local, []), None, rows if rows <= COUNTED_ROWS else None)
+
+
+def steps_to(pipeline: Pipeline, ran: Mapping[str, Ran]) -> Sequence[str]:
+    """The nodes that ran, in their order."""
+    return [name for name in nodes_in_order(pipeline) if name in ran]
