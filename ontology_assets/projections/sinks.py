@@ -118,9 +118,10 @@ class ProjectionSink:
         known = histories.of_objects(objects, before)
 
         def content(position: int) -> Changes:
-            # Most is read before the model is held; what was written meanwhile is little.
+            # Most is read before the model is held; what was written meanwhile is little. Where another generation is
+            # asked since, it may stand earlier.
             more = [histories.of_objects(objects, position, after=before)] if position > before else []
-            return self._folded_whole(position, [known, *more])
+            return self._folded_whole(position, [known.filter(pc.less_equal(known["position"], position)), *more])
 
         return self.writer.replace_objects(by_type(sorted(objects)), content, intact=intact)
 

@@ -6,7 +6,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import UTC, date, datetime
 from hashlib import sha256
@@ -16,6 +16,8 @@ import pytest
 
 from ontology_assets.events import histories
 from ontology_assets.projections.rebuild.swap import swap
+from ontology_assets.projections.rebuild.undo import undo
+from ontology_assets.projections.replay import replay as replaying
 from ontology_assets.projections.replay.replay import Counts, NotReplayed, Replayed, replay
 from ontology_assets.projections.replay.selection import Selection, days_in, first_month, months_in, runs_of
 from ontology_assets.projections.sinks import OPTIONS
@@ -240,6 +242,32 @@ def test_what_differs_afterwards_is_an_error_that_names_it(library: LibraryHome)
     spoil(library, "Author", "lem")
     with pytest.raises(NotReplayed, match=r"1 objects still differ from the log: Author lem\. .*projection repair"):
         run(library, ALL)
+
+
+@pytest.mark.parametrize("back", [False, True], ids=["swapped", "undone"])
+def test_a_generation_that_is_asked_between_comparing_and_writing_is_right(
+    library: LibraryHome, back: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place, former = library.place(), library.place().generations.current()
+    fill_all(place)
+    if back:
+        swap(place)
+    library.append([("Author", "lem", {"code": "lem", "name": "Later"}, None)], datetime(2026, 3, 6, tzinfo=UTC))
+    library.follow()
+    spoil(library, "Author", "lem")
+    slices = replaying._slices
+
+    def meanwhile(objects: list[tuple[str, str]]) -> Iterator[Sequence[tuple[str, str]]]:
+        assert objects == [("Author", "lem")]
+        undo(place) if back else swap(place)
+        yield from slices(objects)
+
+    monkeypatch.setattr(replaying, "_slices", meanwhile)
+    assert run(library, MARCH, types=["Author"]).types["Author"] == Counts(2, 2, 1, 0, 0)
+    assert (place.generations.current() == former) == back
+    assert value(library, "Author", "lem") == "Later"
+    library.follow()
+    assert is_right(library)
 
 
 def test_live_writes_go_on_meanwhile(library: LibraryHome) -> None:

@@ -224,7 +224,9 @@ def test_partitions_are_dates_of_raw_text():
         assert found.type == "date?"
         return found.sql
 
-    assert "TRY_CAST(TRIM(IF(`year` RLIKE '^ *[-+]?[0-9]{1,30} *\\\\z', `year`, NULL)) AS BIGINT)" in sql("make_date(year, month, day)")
+    assert "TRY_CAST(TRIM(IF(`year` RLIKE '^ *[-+]?[0-9]{1,30} *\\\\z', `year`, NULL)) AS BIGINT)" in sql(
+        "make_date(year, month, day)"
+    )
     assert sql("`on`").startswith("TRY_CAST(IF(`on` RLIKE")
     assert sql("to_date(`on`)", by="month").startswith("CAST(DATE_TRUNC('MONTH', CAST(TRY_CAST(")
     with pytest.raises(ExpressionError, match=r"is integer\?, not a date"):
