@@ -14,7 +14,7 @@ from ontology_assets.commands.command import Command, read_command
 from ontology_assets.commands.deciding import CheckedCommand, checked
 from ontology_assets.commands.errors import CommandRefused, NotBegun, OwnedByFiles
 from ontology_assets.commands.receipt import Receipt
-from ontology_assets.events.committer import GroupCommitter
+from ontology_assets.events.committer import GroupCommitter, done
 from ontology_assets.events.group import Answer, Group, Outcome, Request
 from ontology_assets.events.heads import Heads
 from ontology_assets.events.log import EventLog
@@ -63,8 +63,8 @@ class CommandService:
             )
         return checked(command, object_type, domain.object_types, held=held)
 
-    def submit(self, request: CheckedCommand, wakes: asyncio.Event | None = None) -> "Future[Answer]":
-        """Answered when durable in the log; then `wakes` is set."""
+    def submit(self, request: CheckedCommand, wakes: "asyncio.Future[None] | None" = None) -> "Future[Answer]":
+        """Answered when durable in the log; then `wakes` is done."""
         return self._committers[self._domains[request.object_type.name].name].submit(request, wakes)
 
     def run(self, document: Any, timeout_s: float | None = None) -> Receipt:
@@ -79,12 +79,15 @@ class CommandService:
     async def arun(self, document: Any, timeout_s: float) -> Receipt:
         """The same for asyncio. Whoever is cancelled while waiting knows nothing, as if the reply were lost."""
         request = self.check(document)
-        woken = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        woken = loop.create_future()
         future = self.submit(request, woken)
         # A third of what wait_for takes, and cancelling the caller leaves the command alone.
-        timer = asyncio.get_running_loop().call_later(timeout_s, woken.set)
-        await woken.wait()
-        timer.cancel()
+        timer = loop.call_later(timeout_s, done, woken)
+        try:
+            await woken
+        finally:
+            timer.cancel()
         return self.receipt(request, future.result()) if future.done() else self._given_up(request, future, timeout_s)
 
     def receipt(self, request: CheckedCommand, answer: Answer | None) -> Receipt:

@@ -47,7 +47,7 @@ class _Waiting:
     request: Request
     future: "Future[Answer]" = field(default_factory=Future)
     since: float = field(default_factory=time.monotonic)
-    wakes: "tuple[asyncio.AbstractEventLoop, asyncio.Event] | None" = None
+    wakes: "asyncio.Future[None] | None" = None
 
 
 class GroupCommitter:
@@ -62,13 +62,13 @@ class GroupCommitter:
         self._expected, self._pause_s = 1, linger_s
         self.metrics = GroupMetrics()
 
-    def submit(self, request: Request, wakes: asyncio.Event | None = None) -> "Future[Answer]":
+    def submit(self, request: Request, wakes: "asyncio.Future[None] | None" = None) -> "Future[Answer]":
         """The answer when the request is durable in the log; the refusal (SpiceError) when it is not.
 
-        `wakes`: of a caller in an event loop, set when there is one. A caller that gives up waiting knows nothing: it
+        `wakes`: of a caller in an event loop, done when there is one. A caller that gives up waiting knows nothing: it
         asks again with the same command id, or reads the log.
         """
-        one = _Waiting(request, wakes=None if wakes is None else (asyncio.get_running_loop(), wakes))
+        one = _Waiting(request, wakes=wakes)
         with self._changed:
             if self._closed:
                 raise RuntimeError("the committer is closed")
@@ -162,14 +162,17 @@ def _wake(group: Iterable[_Waiting]) -> None:
     """All callers of a loop at once: each call into a loop hands the interpreter over, which takes longer than a
     command.
     """
-    by_loop: dict[asyncio.AbstractEventLoop, list[asyncio.Event]] = {}
-    for loop, event in (one.wakes for one in group if one.wakes is not None):
-        by_loop.setdefault(loop, []).append(event)
-    for loop, events in by_loop.items():
+    by_loop: dict[asyncio.AbstractEventLoop, list[asyncio.Future[None]]] = {}
+    for one in group:
+        if one.wakes is not None:
+            by_loop.setdefault(one.wakes.get_loop(), []).append(one.wakes)
+    for loop, waiting in by_loop.items():
         if not loop.is_closed():
-            loop.call_soon_threadsafe(_set, events)
+            loop.call_soon_threadsafe(done, *waiting)
 
 
-def _set(events: Iterable[asyncio.Event]) -> None:
-    for event in events:
-        event.set()
+def done(*waiting: "asyncio.Future[None]") -> None:
+    """Wake who waits still: the time may be over, or the caller cancelled."""
+    for one in waiting:
+        if not one.done():
+            one.set_result(None)
