@@ -129,11 +129,25 @@ class Node(Definition):
     )
 
 
+class LookBack(Definition):
+    """Partitions of the followed input that are read beside the pipeline's own."""
+
+    partitions: int = Field(ge=1, le=366, description="How many partitions before its own are read too.")
+    day: Name = Field(
+        alias="as",
+        description="Name of a date column that the input has then: the first day of the partition that a row is read "
+        "for. A row is there once for each partition that reads it.",
+    )
+
+
 class Pipeline(Definition):
     """A graph of nodes that becomes `transform/<name>`."""
 
     partition: Name | None = Field(
         default=None, description="The input whose partitions this pipeline follows; the others are read whole."
+    )
+    look_back: LookBack | None = Field(
+        default=None, description="Read partitions of the followed input that lie before its own, too."
     )
     inputs: dict[Name, str] = Field(
         min_length=1, description="Local name -> asset (`clean/<dataset>` or `transform/<pipeline>`)."
@@ -147,11 +161,23 @@ class Pipeline(Definition):
     expectations: list[Expectation] = Field(default_factory=list, description="Rules over the result.")
     description: str | None = Field(default=None, description="For people.")
     _udfs: dict[str, UdfCode] = PrivateAttr(default_factory=dict)
+    _calendar: DayPartition | None = PrivateAttr(default=None)
 
     @property
     def udfs(self) -> Mapping[str, UdfCode]:
         """The functions that its nodes may call, with their code; whoever read the domain's files put them here."""
         return self._udfs
+
+    @property
+    def calendar(self) -> DayPartition | None:
+        """The partitions of the input that it follows; whoever read the domain's files put them here."""
+        return self._calendar
+
+    def with_calendar(self, calendar: DayPartition | None) -> "Pipeline":
+        """The pipeline with the partitions of the input that it follows."""
+        bound = self.model_copy()
+        bound._calendar = calendar  # noqa: SLF001 - of its own class
+        return bound
 
     def with_udfs(self, udfs: Mapping[str, UdfCode]) -> "Pipeline":
         """The pipeline with the functions that stand beside it."""

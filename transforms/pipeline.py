@@ -17,12 +17,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from resources.errors import SpiceError
-from resources.lake.base import PARTITION, UNPARTITIONED, Lake
+from resources.lake.base import PARTITION, UNPARTITIONED, Lake, LakeConflictError
 from resources.spark import EngineError, arrow_parts, delta, to_arrow
 from transforms.building.built import Built
 from transforms.chunks import Chunk, partition_chunks
 from transforms.csv_source import RESERVED
 from transforms.definitions import Node, Pipeline
+from transforms.look_back import Reach, input_columns, reach_of, spread
 from transforms.nodes import compute, group_by, join, pivot, select, udf, window
 from transforms.nodes import filter as filtering
 from transforms.nodes.frame import Frame, Step, reference
@@ -67,6 +68,8 @@ def code_version(pipeline: Pipeline, timezone: str) -> str:
     """All that decides what a pipeline makes of its inputs; its contract and expectations only judge it."""
     parts = pipeline.model_dump(include={"partition", "inputs", "output"}, mode="json")
     nodes = {name: _set_fields(node) for name, node in pipeline.nodes.items()}
+    if pipeline.look_back is not None:
+        parts["look_back"] = pipeline.look_back.model_dump()
     return code_hash("pipeline", CODE_VERSION, {**parts, "nodes": nodes, **bound_parts(pipeline)}, timezone)
 
 
@@ -84,6 +87,10 @@ class PipelineTables:
     lake: Lake
     engine: Engine
     timezone: str = "UTC"
+
+    @property
+    def reach(self) -> Reach | None:
+        return reach_of(self.name, self.pipeline)
 
     @property
     def followed(self) -> str | None:
@@ -110,19 +117,34 @@ class PipelineTables:
         table = self.pipeline.inputs[local]
         follows = local == self.pipeline.partition
         columns = table_types(self.lake, table)
-        chosen = list(partitions) if follows else None
+        reach = self.reach if follows else None
+        chosen = list(reach.all_sources(partitions) if reach else partitions) if follows else None
         frame = delta(self.engine(), self.lake.path(table), chosen, version=self.lake.version(table))
         carried = [PARTITION] if follows else []
-        return Frame(frame.select(*(reference(name) for name in (*columns, *carried))), columns, follows)
+        rows = frame.select(*(reference(name) for name in (*columns, *carried)))
+        if reach is not None and self.pipeline.look_back is not None:
+            rows = spread(rows, self.engine, reach, partitions, self.pipeline.look_back.day)
+        return Frame(rows, input_columns(self.pipeline, local, columns), follows)
+
+    def rows_read(self, partitions: Sequence[str]) -> dict[str, int]:
+        """Rows of the followed input (or of all inputs) that each partition is made of."""
+        rows, reach = rows_of_inputs(self.pipeline, self.lake), self.reach
+        if self.followed is None:
+            return rows
+        return {
+            key: sum(rows.get(source, 0) for source in (reach.sources(key) if reach else [key])) for key in partitions
+        }
 
     def wanted_versions(self, partitions: Sequence[str]) -> dict[str, str]:
         """The data versions that the partitions should have. SpiceError where an input is not there."""
-        code = code_version(self.pipeline, self.timezone)
+        code, reach = code_version(self.pipeline, self.timezone), self.reach
         own: dict[str, str] = {}
         others = []
         for local, table in sorted(self.pipeline.inputs.items()):
             versions = self.lake.versions(table)
-            absent = [key for key in partitions if key not in versions] if local == self.pipeline.partition else []
+            follows = local == self.pipeline.partition
+            read = reach.all_sources(partitions) if reach else partitions
+            absent = [key for key in read if key not in versions] if follows else []
             if not versions or absent:
                 raise SpiceError(
                     "Input missing",
@@ -130,11 +152,16 @@ class PipelineTables:
                     where=f"pipelines.{self.name}.inputs.{local}",
                     status=409,
                 )
-            if local == self.pipeline.partition:
+            if follows:
                 own = versions
             else:
                 others.append(code_hash(sorted(versions.items())))
-        return {key: derived_version(code, [*([own[key]] if own else []), *others]) for key in partitions}
+        return {key: derived_version(code, [*self._followed_versions(key, own), *others]) for key in partitions}
+
+    def _followed_versions(self, key: str, own: Mapping[str, str]) -> list[str]:
+        if not own:
+            return []
+        return [own[source] for source in (self.reach.sources(key) if self.reach else [key])]
 
 
 def run_pipeline(
@@ -157,7 +184,7 @@ def run_pipeline(
     wanted = tables.wanted_versions(partitions)
     target = table_name(name)
     changed = stale(lake.versions(target), wanted)
-    rows = rows_of_inputs(pipeline, lake)
+    rows = tables.rows_read(partitions)
     advance = progress or (lambda _: None)
     advance(sum(rows[key] for key in partitions) - sum(rows[key] for key in changed))
     if changed:
@@ -179,6 +206,8 @@ def run_pipeline(
                 sum(rows[key] for key in changed),
                 time.monotonic() - begun,
             )
+            if tables.wanted_versions(partitions) != wanted:  # else the versions would tell of other rows than these
+                raise LakeConflictError(target, "an input of it was written while it was read.")
             writer.commit({key: wanted[key] for key in changed}, built.metadata())
     after = lake.state(target)
     return PipelineReport(

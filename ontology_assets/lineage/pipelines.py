@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 from ontology_assets.lineage.datasets import PARTITION
 from ontology_assets.lineage.graph import ROWS, Column, ColumnGraph
-from transforms.definitions import Node, Pipeline, ordering
+from transforms.definitions import LookBack, Node, Pipeline, ordering
 from transforms.expressions import compile_expression, compile_filter
+from transforms.look_back import input_columns
 from transforms.schemas import nodes_in_order, pipeline_columns
 from transforms.udf_code import UdfCode
 
@@ -47,11 +48,15 @@ def add_pipeline(
     """Add all nodes; returns the columns of the result with their types, None where those of an input are unknown."""
     if any(table not in tables for table in pipeline.inputs.values()):
         return None
-    inputs = {local: dict(tables[table]) for local, table in pipeline.inputs.items()}
+    inputs = {local: input_columns(pipeline, local, tables[table]) for local, table in pipeline.inputs.items()}
     known = pipeline_columns(pipeline, inputs, report=lambda *_: None, timezone=timezone)
     frames = {
         local: Frame(table, tables[table], local == pipeline.partition) for local, table in pipeline.inputs.items()
     }
+    if pipeline.look_back is not None and pipeline.partition is not None:
+        frames[pipeline.partition] = _looked_back(
+            graph, f"transform/{name}/{pipeline.partition}", frames[pipeline.partition], pipeline.look_back
+        )
     for node_name in nodes_in_order(pipeline):
         columns, node = known.get(node_name), pipeline.nodes[node_name]
         if columns is None:
@@ -64,6 +69,18 @@ def add_pipeline(
         where = f"pipelines.{name}.nodes.{node_name}"
         _Operation(graph, node, frames[node.source], frame, where, timezone, pipeline).add(frames)
     return known.get(pipeline.output)
+
+
+def _looked_back(graph: ColumnGraph, table: str, source: Frame, back: LookBack) -> Frame:
+    """The followed input as the nodes see it: its rows for each partition that reads them, and the day of that."""
+    made = Frame(table, {**source.columns, back.day: "date"}, partitioned=True)
+    for column, kind in [*made.columns.items(), *((carried, "string") for carried in made.carried)]:
+        graph.add(made.column(column), "transform", kind, inner=True)
+    for column in [*source.columns, *source.carried]:
+        graph.link(source.column(column), made.column(column), AS_IS, plain=True)
+    graph.link(source.column(PARTITION), made.column(back.day), f"look back: {back.partitions} partitions")
+    graph.same_rows(source.table, made.table)
+    return made
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
+from ontology_assets.model.automation import Automation
 from transforms.definition_base import Day, Definition, Name
 from transforms.definitions import Dataset, Pipeline
 from transforms.types import ALLOWED_PROPERTY_TYPES, ColumnType, parse_type
@@ -125,6 +126,7 @@ class Domain(Definition):
     object_types: dict[TypeName, ObjectType]
     mappings: dict[TypeName, Mapping]
     pipelines: dict[Name, Pipeline] = Field(default_factory=dict)
+    automation: Automation = Field(default_factory=Automation)
     locked_types: dict[str, dict[str, str]] = Field(default_factory=dict)
     """Inferred types by dataset and column (`types.lock`); empty where nothing was inferred yet."""
     file: str | None = Field(default=None, exclude=True)

@@ -70,6 +70,17 @@ def partitioning_of(domain: Domain, asset: str) -> DayPartition | None:
     return None
 
 
+def look_back_of(domain: Domain, asset: str, upstream: str) -> int:
+    """How many partitions before its own an asset reads of an upstream one."""
+    layer, _, name = asset.partition("/")
+    if layer != "transform":
+        return 0
+    pipeline = domain.pipelines[name]
+    if pipeline.look_back is None or pipeline.inputs.get(pipeline.partition or "") != upstream:
+        return 0
+    return pipeline.look_back.partitions
+
+
 def type_named(domain: Domain, snake: str) -> str:
     """The object type whose assets are named `ontology/<snake>/...`."""
     return next(name for name, object_type in domain.object_types.items() if object_type.snake == snake)

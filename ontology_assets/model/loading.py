@@ -9,7 +9,9 @@ from typing import Any
 from pydantic import Field
 
 from ontology_assets.events.envelope import OWN_TYPES
+from ontology_assets.model.automation import Automation, check_automation
 from ontology_assets.model.definitions import Domain, Label, Mapping, ObjectType, Owner
+from ontology_assets.model.layout import partitioning_of
 from ontology_assets.model.references import check_references, timezones
 from ontology_assets.model.type_checks import check_types
 from transforms.bound_definitions import Udf
@@ -59,6 +61,9 @@ class DomainFile(Definition):
     pipelines: dict[Name, Any] = Field(
         default_factory=dict, description="Tables made of tables, by name; each becomes `transform/<name>`."
     )
+    automation: Automation = Field(
+        default_factory=Automation, description="What the domain does by itself; nothing, where it says nothing."
+    )
     udfs: dict[Name, Any] = Field(
         default_factory=dict, description="Functions in Python, `udfs/<name>.py` beside this file, by name."
     )
@@ -93,6 +98,8 @@ def load_domain(path: Path) -> Domain:
     udfs = read_udfs(parts.pop("udfs"), source)
     parts["pipelines"] = {name: pipeline.with_udfs(udfs) for name, pipeline in parts["pipelines"].items()}
     check_references(source, parts)
+    if file is not None:
+        check_automation(source, file.automation, parts, timezones())
     locked = read_types_lock(lock_path(source.path)).types
     timezone = file.timezone if file is not None and file.timezone in timezones() else "UTC"
     check_types(source, parts, locked, timezone)
@@ -103,17 +110,22 @@ def load_domain(path: Path) -> Domain:
         name: dataset if dataset.source else dataset.model_copy(update={"source": folder})
         for name, dataset in parts["datasets"].items()
     }
-    return Domain(
+    domain = Domain(
         name=file.domain,
         label=file.label,
         owners=list(file.owners),
         timezone=file.timezone,
         first_day=file.first_day,
         description=file.description,
+        automation=file.automation,
         locked_types={name: dict(columns) for name, columns in locked.items()},
         file=source.name,
         **parts,
     )
+    bound = {
+        name: one.with_calendar(partitioning_of(domain, f"transform/{name}")) for name, one in domain.pipelines.items()
+    }
+    return domain.model_copy(update={"pipelines": bound})
 
 
 def check_version(source: YamlSource) -> None:

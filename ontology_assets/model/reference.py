@@ -14,12 +14,13 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 import transforms.expressions  # noqa: F401 - enters all functions into their table
+from ontology_assets.model.automation import Automation, Freshness, Schedule
 from ontology_assets.model.definitions import Link, Mapping, ObjectType, Property
 from ontology_assets.model.loading import DATASET_DEFAULTS, LINK_DEFAULTS, DomainFile
 from ontology_assets.model.node_checks import OPERATIONS
 from ontology_assets.model.rule_checks import RULES
 from transforms.bound_definitions import Parameter, Udf
-from transforms.definitions import Dataset, DayPartition, Node, Pipeline, Source
+from transforms.definitions import Dataset, DayPartition, LookBack, Node, Pipeline, Source
 from transforms.functions import FUNCTIONS
 from transforms.rule_definitions import ColumnContract, Contract, Expectation
 from transforms.validation import HIDDEN
@@ -28,7 +29,7 @@ MODELS: dict[str, type[BaseModel]] = {
     model.__name__: model
     for model in (
         DomainFile, Dataset, Source, DayPartition, Contract, ColumnContract, Expectation, ObjectType, Property, Link,
-        Mapping, Pipeline, Node, Parameter, Udf,
+        Mapping, Pipeline, LookBack, Node, Automation, Schedule, Freshness, Parameter, Udf,
     )
 }  # fmt: skip
 SECTION_OF = {

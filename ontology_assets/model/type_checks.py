@@ -13,6 +13,7 @@ from transforms.definitions import Dataset, Node, Pipeline
 from transforms.expression_errors import ExpressionError
 from transforms.expressions import check_syntax, compile_expression, compile_partition
 from transforms.inference import overlay
+from transforms.look_back import input_columns
 from transforms.rule_definitions import Contract, Expectation
 from transforms.schemas import Columns, pipeline_columns
 from transforms.types import ColumnType, parse_type
@@ -88,7 +89,12 @@ class _Checks:
 
     def pipeline(self, name: str, pipeline: Pipeline, tables: Mapping[str, Columns | None]) -> Columns | None:
         at: FieldPath = ("pipelines", name)
-        inputs = {local: tables.get(asset) for local, asset in pipeline.inputs.items()}
+        given = {local: tables.get(asset) for local, asset in pipeline.inputs.items()}
+        self.look_back(at, pipeline, given)
+        inputs = {
+            local: None if columns is None else input_columns(pipeline, local, columns)
+            for local, columns in given.items()
+        }
         if any(columns is None for columns in inputs.values()):
             for node_name, node in pipeline.nodes.items():
                 self.node_syntax((*at, "nodes", node_name), node)
@@ -101,6 +107,16 @@ class _Checks:
         if columns is not None:
             self.rules(at, pipeline.contract, pipeline.expectations, columns)
         return columns
+
+    def look_back(self, at: FieldPath, pipeline: Pipeline, inputs: Mapping[str, Columns | None]) -> None:
+        back = pipeline.look_back
+        if back is None:
+            return
+        if pipeline.partition is None:
+            self.fault((*at, "look_back"), "a pipeline that follows no partitions has none before its own.")
+        elif back.day in (inputs.get(pipeline.partition) or {}):
+            detail = f"'{back.day}' is a column of {pipeline.inputs[pipeline.partition]} already; choose another name."
+            self.fault((*at, "look_back", "as"), detail)
 
     def node_syntax(self, at: FieldPath, node: Node) -> None:
         if node.filter is not None:

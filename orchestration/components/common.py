@@ -13,8 +13,9 @@ from ontology_assets.events.heads import Heads
 from ontology_assets.events.metrics import AppendMetrics
 from ontology_assets.model.code_version import code_version
 from ontology_assets.model.definitions import Domain
-from ontology_assets.model.layout import partitioning_of
+from ontology_assets.model.layout import look_back_of, partitioning_of
 from ontology_assets.objectify.gates import GateFailed
+from orchestration.automation.conditions import condition_of, freshness_of
 from orchestration.components.lineage import lineage_metadata
 from orchestration.components.metadata import sample_table
 from orchestration.components.partitions import partitions_of
@@ -27,6 +28,8 @@ from resources.locks import exclusive
 
 # `backfill_policy=` of @asset is beta in 1.13 (docs/decisions/0006); nothing else of the beta or preview API is used.
 warnings.filterwarnings("ignore", category=BetaWarning, message="Parameter `backfill_policy`.*")
+# The first partitions of a calendar have fewer before them to look back on (docs/decisions/0017).
+warnings.filterwarnings("ignore", category=BetaWarning, message="Parameter `allow_nonexistent_upstream_partitions`.*")
 # Dagster's own copying of definitions passes parameters that are beta; nobody at a terminal can do anything about it.
 warnings.filterwarnings("ignore", category=BetaWarning, message="Parameter `(owners|execution_type)`.*")
 warnings.filterwarnings("ignore", category=PreviewWarning, message="Parameter `partitions_def` of init.*AssetCheck.*")
@@ -69,6 +72,8 @@ def asset_options(
         "code_version": code_version(domain, asset),
         "partitions_def": partitions,
         "backfill_policy": dg.BackfillPolicy.single_run() if partitions else None,
+        "automation_condition": condition_of(domain, asset),
+        "freshness_policy": freshness_of(domain, asset),
     }
 
 
@@ -89,7 +94,11 @@ def _dependency(domain: Domain, asset: str, upstream: str) -> dg.AssetDep:
         return dg.AssetDep(key_of(upstream))
     if mine is None:
         return dg.AssetDep(key_of(upstream), partition_mapping=dg.AllPartitionMapping())
-    return dg.AssetDep(key_of(upstream), partition_mapping=dg.TimeWindowPartitionMapping())
+    back = look_back_of(domain, asset, upstream)
+    if not back:
+        return dg.AssetDep(key_of(upstream), partition_mapping=dg.TimeWindowPartitionMapping())
+    mapping = dg.TimeWindowPartitionMapping(start_offset=-back, allow_nonexistent_upstream_partitions=True)
+    return dg.AssetDep(key_of(upstream), partition_mapping=mapping)
 
 
 def about(what: str, *, comes_from: str, when_red: str) -> str:

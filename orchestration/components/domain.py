@@ -9,6 +9,9 @@ import dagster as dg
 from ontology_assets.model.definitions import Domain as DomainModel
 from ontology_assets.model.layout import check_together
 from ontology_assets.model.loading import load_domain
+from orchestration.automation.arrivals import arrival_sensor
+from orchestration.automation.conditions import follower_sensors
+from orchestration.automation.schedules import schedule_definitions
 from orchestration.components.build_assets import build_definitions
 from orchestration.components.clean_assets import clean_asset
 from orchestration.components.common import key_of
@@ -17,6 +20,7 @@ from orchestration.components.events_assets import events_asset
 from orchestration.components.link_assets import link_asset
 from orchestration.components.live_projections import DESCRIPTIONS, asset_name
 from orchestration.components.object_assets import object_asset
+from orchestration.components.partitions import partitions_of
 from orchestration.components.raw_assets import raw_asset
 from orchestration.components.reconciler import reconciled_check
 from orchestration.components.table_checks import table_checks
@@ -68,7 +72,21 @@ def domain_definitions(domain: DomainModel) -> dg.Definitions:
         tags={"spice/domain": domain.name},
         executor_def=dg.in_process_executor,
     )
+    keys = {key.to_user_string(): key for asset in assets for key in asset.keys}
+    arrivals = arrival_sensor(domain, job)
     return dg.Definitions.merge(
-        dg.Definitions(assets=assets, asset_checks=table_checks(domain), jobs=[job]),
+        dg.Definitions(
+            assets=assets,
+            asset_checks=table_checks(domain),
+            jobs=[job],
+            schedules=schedule_definitions(domain, job, _partitions(domain)),
+            sensors=[*follower_sensors(domain, keys), *([arrivals] if arrivals else [])],
+        ),
         *(build_definitions(domain, name) for name in domain.pipelines),
     )
+
+
+def _partitions(domain: DomainModel) -> dg.TimeWindowPartitionsDefinition | None:
+    """Of the job: all partitioned datasets of a domain have the same."""
+    partitioned = [one.partition for one in domain.datasets.values() if one.partition is not None]
+    return partitions_of(partitioned[0]) if partitioned else None

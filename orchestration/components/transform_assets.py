@@ -66,9 +66,9 @@ def transform_asset(domain: Domain, name: str) -> dg.AssetsDefinition:
             else:
                 here.refuse_breaking(runtime.lake, config.approve)
             ask_approval(runtime, domain, asset, keys)
-            followed = PipelineTables(name, pipeline, runtime.lake, session, domain.timezone).followed
-            rows = runtime.lake.rows(followed) if followed else {}
-            work.stage.expect(sum(rows.get(key, 0) for key in keys))
+            tables = PipelineTables(name, pipeline, runtime.lake, session, domain.timezone)
+            if tables.followed:
+                work.stage.expect(sum(tables.rows_read(keys).values()))
             report = run_pipeline(
                 name,
                 pipeline,

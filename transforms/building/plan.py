@@ -10,7 +10,7 @@ from resources.lake.base import UNPARTITIONED, Lake
 from transforms.building.built import Built
 from transforms.building.schema_changes import SchemaChange, schema_changes
 from transforms.definitions import Pipeline
-from transforms.pipeline import PipelineTables, code_version, rows_of_inputs, table_name
+from transforms.pipeline import PipelineTables, code_version, table_name
 
 Reason = Literal["not built", "definition changed", "input changed", "definition or input changed"]
 
@@ -57,7 +57,7 @@ def plan(  # noqa: PLR0917 - the same values as a run
     if partitions is None:
         partitions = sorted(lake.versions(followed)) if followed else [UNPARTITIONED]
     wanted = tables.wanted_versions(partitions)
-    state, rows = lake.state(table_name(name)), rows_of_inputs(pipeline, lake)
+    state, rows = lake.state(table_name(name)), tables.rows_read(partitions)
     built, code = Built.of(state), code_version(pipeline, timezone)
     planned = [
         PlannedPartition(key, _reason(state.versions.get(key), built.codes.get(key), code), rows.get(key, 0))
