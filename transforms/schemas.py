@@ -10,6 +10,7 @@ from transforms.bound_definitions import Parameter
 from transforms.definitions import Node, Pipeline, ordering
 from transforms.expression_errors import ExpressionError
 from transforms.expressions import compile_expression, compile_filter
+from transforms.look_back import input_columns
 from transforms.types import parse_type
 from transforms.udf_code import UdfCode
 from transforms.udf_columns import columns_with
@@ -187,7 +188,10 @@ def pipeline_columns(
 ) -> dict[str, Columns | None]:
     """Columns (name -> type) of all inputs and nodes of a pipeline; None for those behind a fault. Nodes are taken in
     the order of `nodes_in_order`, so those that go round in a circle are not there."""
-    checks = _Checks(dict(inputs), report, timezone, pipeline.parameters, pipeline.udfs)
+    given = {
+        local: None if columns is None else input_columns(pipeline, local, columns) for local, columns in inputs.items()
+    }
+    checks = _Checks(given, report, timezone, pipeline.parameters, pipeline.udfs)
     for name in nodes_in_order(pipeline):
         checks.known[name] = checks.node(name, pipeline.nodes[name])
     return checks.known

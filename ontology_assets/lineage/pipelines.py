@@ -12,7 +12,6 @@ from ontology_assets.lineage.datasets import PARTITION
 from ontology_assets.lineage.graph import ROWS, Column, ColumnGraph
 from transforms.definitions import LookBack, Node, Pipeline, ordering
 from transforms.expressions import compile_expression, compile_filter
-from transforms.look_back import input_columns
 from transforms.schemas import nodes_in_order, pipeline_columns
 from transforms.udf_code import UdfCode
 
@@ -48,7 +47,7 @@ def add_pipeline(
     """Add all nodes; returns the columns of the result with their types, None where those of an input are unknown."""
     if any(table not in tables for table in pipeline.inputs.values()):
         return None
-    inputs = {local: input_columns(pipeline, local, tables[table]) for local, table in pipeline.inputs.items()}
+    inputs = {local: dict(tables[table]) for local, table in pipeline.inputs.items()}
     known = pipeline_columns(pipeline, inputs, report=lambda *_: None, timezone=timezone)
     frames = {
         local: Frame(table, tables[table], local == pipeline.partition) for local, table in pipeline.inputs.items()

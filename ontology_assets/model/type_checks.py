@@ -13,7 +13,6 @@ from transforms.definitions import Dataset, Node, Pipeline
 from transforms.expression_errors import ExpressionError
 from transforms.expressions import check_syntax, compile_expression, compile_partition
 from transforms.inference import overlay
-from transforms.look_back import input_columns
 from transforms.rule_definitions import Contract, Expectation
 from transforms.schemas import Columns, pipeline_columns
 from transforms.types import ColumnType, parse_type
@@ -89,12 +88,8 @@ class _Checks:
 
     def pipeline(self, name: str, pipeline: Pipeline, tables: Mapping[str, Columns | None]) -> Columns | None:
         at: FieldPath = ("pipelines", name)
-        given = {local: tables.get(asset) for local, asset in pipeline.inputs.items()}
-        self.look_back(at, pipeline, given)
-        inputs = {
-            local: None if columns is None else input_columns(pipeline, local, columns)
-            for local, columns in given.items()
-        }
+        inputs = {local: tables.get(asset) for local, asset in pipeline.inputs.items()}
+        self.look_back(at, pipeline, inputs)
         if any(columns is None for columns in inputs.values()):
             for node_name, node in pipeline.nodes.items():
                 self.node_syntax((*at, "nodes", node_name), node)
