@@ -5,6 +5,7 @@ from typing import Any
 from sqlglot import exp
 
 from transforms.expression_errors import Fault, place_of
+from transforms.function_examples import REFUSED_FUNCTIONS
 from transforms.functions import FUNCTIONS, Function
 from transforms.sql_values import Mismatch, Sql, integer_digits, narrowed, spoken, unify_values
 from transforms.types import SIMPLE, ColumnType, parse_type
@@ -68,6 +69,8 @@ def in_count(node: exp.Expr) -> bool:
 def function_of(node: exp.Anonymous) -> tuple[str, Function]:
     """The function that a call names. Raises Fault with those that exist."""
     key = node.name.lower()
+    if isinstance(node.this, str) and key in REFUSED_FUNCTIONS:
+        raise Fault(f"the function '{key}' is not here: {REFUSED_FUNCTIONS[key]}", place_of(node), sorted(FUNCTIONS))
     if not isinstance(node.this, str) or key not in FUNCTIONS:
         raise Fault(f"there is no function '{key}'.{suggestion(key, FUNCTIONS)}", place_of(node), sorted(FUNCTIONS))
     return key, FUNCTIONS[key]

@@ -66,7 +66,7 @@ class Conversion:
             return Sql(f"CAST(NULL AS {target.sql})", result)
         if source.base == target.base and value.exact:
             return Sql(value.text, result, literal=value.literal)
-        if isinstance(value.literal, str) and target.kind in ("date", "timestamp"):
+        if source.kind == "string" and isinstance(value.literal, str) and target.kind in ("date", "timestamp"):
             return self._written_out(value.literal, result)
         if not convertible(source, target):
             hint = "; write geopoint(lat, lon)" if target.kind == "geopoint" else ""
