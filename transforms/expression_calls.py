@@ -57,6 +57,8 @@ def arguments_of(walker: "Walker", function: Function, node: exp.Anonymous) -> l
         return [Sql("*", ColumnType("integer"))]
     if not function.least <= len(given) <= function.most:
         raise Fault(f"{node.name}() has {len(given)} arguments; it is {function.usage}", place_of(node))
+    if function.of_rows and not any(isinstance(part, exp.Column) for part in given[0].walk()):
+        raise Fault(f"{node.name}() takes a text of a column, and this one is the same in all rows", place_of(node))
     if function.unit:
         unit = given[0].name if isinstance(given[0], exp.Column | exp.Var | exp.Literal) else ""
         return [Sql("", ColumnType("string"), literal=unit), *(walker.render(argument) for argument in given[1:])]

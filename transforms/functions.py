@@ -33,7 +33,8 @@ BOOLEAN, DATE, TIMESTAMP = ColumnType("boolean"), ColumnType("date"), ColumnType
 class Function:
     """`least` and `most` bound the number of arguments; `usage` is what users read. `takes_star`: `count(*)`.
     `distinct`: DISTINCT may stand before its argument. `unit`: the first argument is a bare word such as HOUR.
-    `strict`: it tells rows apart that are equal in `order_by`, so the other columns decide between them."""
+    `strict`: it tells rows apart that are equal in `order_by`, so the other columns decide between them.
+    `of_rows`: its first argument reads a column (Sail can't call it on constants)."""
 
     kind: Kind
     usage: str
@@ -45,6 +46,7 @@ class Function:
     unit: bool = False
     needs_order: bool = False
     strict: bool = False
+    of_rows: bool = False
 
 
 FUNCTIONS: dict[str, Function] = {}

@@ -25,6 +25,11 @@ def _to_whole(name: str) -> None:
         value = number(arguments[0], conversion)
         if value.type.kind == "integer":
             return value
+        if value.type.kind == "double":  # engines bring what is too large to the largest whole number
+            whole = f"TRY_CAST({value.text} AS BIGINT)"
+            beyond, step = (">", -1) if name == "floor" else ("<", 1)
+            one = f"CASE WHEN CAST({whole} AS DOUBLE) {beyond} {value.text} THEN {step} ELSE 0 END"
+            return Sql(f"({whole} + CAST({one} AS BIGINT))", INTEGER.with_nullable(nullable=True))
         if value.type.kind == "decimal" and integer_digits(value.type) <= SAFE_DIGITS:
             return Sql(f"CAST({name.upper()}({value.text}) AS BIGINT)", INTEGER.with_nullable(nullable=value.nullable))
         return Sql(f"TRY_CAST({name.upper()}({value.text}) AS BIGINT)", INTEGER.with_nullable(nullable=True))

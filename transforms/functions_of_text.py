@@ -143,7 +143,7 @@ def _concat_ws(arguments: list[Sql], conversion: Conversion) -> Sql:
     return Sql(f"CONCAT_WS({parts})", STRING.with_nullable(nullable=arguments[0].nullable))
 
 
-@define("regexp_extract(text, pattern, group)", 2, 3)
+@define("regexp_extract(text, pattern, group)", 2, 3, of_rows=True)
 def _regexp_extract(arguments: list[Sql], conversion: Conversion) -> Sql:
     group = arguments[2].literal if len(arguments) > 2 else 1
     pattern = checked_pattern(arguments[1])

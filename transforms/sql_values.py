@@ -175,7 +175,7 @@ class Conversion:
     def _from_text(self, text: str, target: ColumnType) -> str:
         """Text is held to ISO forms first: engines differ in what else they take (Sail reads `10:00` as today)."""
         if target.kind == "date":
-            day = f"REGEXP_EXTRACT({text}, {quote(DATE_TEXT)}, 1)"
+            day = f"SPLIT_PART(SPLIT_PART(TRIM({text}), 'T', 1), ' ', 1)"
             return f"TRY_CAST(IF({text} RLIKE {quote(DATE_TEXT)}, {day}, NULL) AS DATE)"
         if target.kind == "timestamp":
             zoned = f"IF({text} RLIKE {quote(ZONED_TEXT)}, {text}, NULL)"
