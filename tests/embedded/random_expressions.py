@@ -133,7 +133,7 @@ FORMS: dict[str, list[tuple[str, str | None]]] = {
         ("lpad({s}, 5, '*')", "lpad({0}, 5, '*')"),
         ("left(concat({s}, {s}), 40)", "left({0} || {1}, 40)"),
         ("left(concat_ws('-', {s}, {i}), 40)", None),
-        ("regexp_extract({s}, r'([a-z]+)\\W*(\\w?)', 2)", None),
+        ("regexp_extract(s1, r'([a-z]+)\\W*(\\w?)', 2)", None),
         ("regexp_replace({s}, '[^a-z]+', '_')", None),
         ("md5({s})", "md5({0})"),
         ("left(sha2({s}, 256), 9)", "left(sha256({0}), 9)"),

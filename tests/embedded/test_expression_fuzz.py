@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 AT_ONCE = 60
+DEPTH = 3 if LONG else 2
 ROUNDS = 60 if LONG else 5
 REFUSALS = ("38 are the most", "too long", "is not a date", "is not a timestamp", "a text of a column")
 
@@ -106,7 +107,7 @@ def other() -> Iterator[duckdb.DuckDBPyConnection]:
     phases=[Phase.generate],
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture, HealthCheck.data_too_large],
 )
-@given(st.lists(any_expression(3), min_size=AT_ONCE, max_size=AT_ONCE))
+@given(st.lists(any_expression(DEPTH), min_size=AT_ONCE, max_size=AT_ONCE))
 def test_a_random_expression_has_the_same_value_on_each_engine(spark_session, other, batch):
     assert differences(batch, spark_session, other) == []
 
