@@ -61,7 +61,7 @@ SETTINGS: Mapping[str, object] = {
         "free_slots_after_run_end_seconds": 300,
     },
     "run_retries": {"enabled": False, "max_retries": 0, "retry_on_asset_or_op_failure": False},
-    "freshness": {"enabled": False},
+    "freshness": {"enabled": True},  # of assets that declare it (`automation.freshness`); it starts no run
     "sensors": {"use_threads": True, "num_workers": 4, "num_submit_workers": 2},
     "schedules": {"use_threads": False},
     "backfills": {"use_threads": False},

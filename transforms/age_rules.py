@@ -48,7 +48,7 @@ def freshness(one: Expectation, reduction: Reduction, gx: GxTables, *, now: Now,
     bad = gx.outside(judged, AGE, None, allowed)
     said = f"the newest is of {newest.astimezone(UTC).isoformat(timespec='seconds')}, {_spoken(age)} old"
     of_partition = None if one.column is None else frozenset({newest_partition})
-    return Finding(passed=not bad.num_rows, observed=said, partitions=of_partition)
+    return Finding(passed=not bad.num_rows, observed=said, failing=bad.num_rows, partitions=of_partition)
 
 
 def _moment(value: date | datetime | None, timezone: str) -> datetime | None:

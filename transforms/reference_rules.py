@@ -28,7 +28,7 @@ def fk_exists(one: Expectation, reduction: Reduction, gx: GxTables) -> Finding:
         return Finding(passed=False, observed=f"{other}: {found.observed}")
     counted = reduction.counted[tuple(columns)]
     known = _known(reduction, other, key, columns)
-    incomplete = pa.array([False] * counted.num_rows)
+    incomplete = pa.array([False] * counted.num_rows, pa.bool_())
     for name in columns:
         incomplete = pc.or_(incomplete, pc.is_null(counted[name]))
     numbered = counted.append_column("_at", pa.array(range(counted.num_rows), pa.int64()))

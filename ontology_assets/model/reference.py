@@ -15,6 +15,7 @@ from pydantic.fields import FieldInfo
 
 import transforms.expressions  # noqa: F401 - enters all functions into their table
 from ontology_assets.model.automation import Automation, Freshness, Schedule
+from ontology_assets.model.check_reference import rules
 from ontology_assets.model.definitions import Link, Mapping, ObjectType, Property
 from ontology_assets.model.loading import DATASET_DEFAULTS, LINK_DEFAULTS, DomainFile
 from ontology_assets.model.node_checks import OPERATIONS
@@ -49,6 +50,8 @@ def part(kind: str, name: str, root: Path) -> str:
         return fields(MODELS[name])
     if kind == "functions":
         return "\n".join(f"- `{one.usage}`" for _, one in sorted(FUNCTIONS.items()) if one.kind == name) + "\n"
+    if kind == "checks":
+        return rules()
     if kind == "rules":
         return choices("rule", RULES)
     if kind == "operations":

@@ -54,7 +54,7 @@ def test_settings_hold(home: Home) -> None:
         assert not instance.run_retries_enabled
         assert not instance.run_retries_max_retries
         assert instance.get_settings("run_retries")["retry_on_asset_or_op_failure"] is False
-        assert instance.get_settings("freshness") == {"enabled": False}
+        assert instance.get_settings("freshness") == {"enabled": True}
         assert instance.get_settings("sensors")["use_threads"] is True
         assert isinstance(instance.run_launcher, dg.DefaultRunLauncher)
         assert type(instance.run_coordinator).__name__ == "QueuedRunCoordinator"

@@ -13,9 +13,10 @@ from transforms.validation import HIDDEN
 DOCUMENT = PROJECT_ROOT / "docs" / "definitions.md"
 
 
-def test_the_document_is_up_to_date():
-    text = DOCUMENT.read_text("utf-8")
-    assert refreshed(text, PROJECT_ROOT) == text, "run: python -m ontology_assets.model.reference docs/definitions.md"
+@pytest.mark.parametrize("name", ["definitions.md", "checks.md"])
+def test_the_document_is_up_to_date(name):
+    text = (DOCUMENT.parent / name).read_text("utf-8")
+    assert refreshed(text, PROJECT_ROOT) == text, f"run: python -m ontology_assets.model.reference docs/{name}"
 
 
 @pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)
