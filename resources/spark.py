@@ -111,12 +111,23 @@ def delta(
     from pyspark.sql import functions
 
     if not PLAIN_PATH.fullmatch(path) and REMOTE_VARIABLE not in os.environ:
-        return spark.createDataFrame(_rows(path, partitions, version))
+        return from_arrow(spark, _rows(path, partitions, version))
     reader = spark.read.format("delta")
     frame = (reader if version is None else reader.option("versionAsOf", version)).load(path)
     if partitions is None:
         return frame
     return frame.where(functions.col("_partition").isin(*partitions))
+
+
+def from_arrow(spark: "SparkSession", rows: "pa.Table") -> "DataFrame":
+    """Rows that are here, handed to the engine. The client refuses a table without rows, whatever its columns."""
+    import pyarrow as pa
+    from pyspark.sql import functions
+
+    if rows.num_rows:
+        return spark.createDataFrame(rows)
+    one = pa.table([pa.nulls(1, field.type) for field in rows.schema], names=rows.schema.names)
+    return spark.createDataFrame(one).where(functions.expr("FALSE"))
 
 
 def _rows(path: str, partitions: list[str] | None, version: int | None) -> "pa.Table":

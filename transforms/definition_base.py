@@ -43,3 +43,8 @@ class Definition(BaseModel):
     """Base of every definition value: frozen, unknown fields are errors, nothing is converted silently."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, strict=True)
+
+    @classmethod
+    def subject(cls) -> str:
+        """What an error calls the owner of a field where its place does not say it: "the operation 'join'"."""
+        return ""

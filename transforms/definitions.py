@@ -5,18 +5,17 @@ Values only. How a file is read, and how an error names its line, is in `transfo
 are the reference that users read (`docs/definitions.md` is written from them).
 """
 
-import re
 from collections.abc import Mapping
 from typing import Literal
 
 from pydantic import Field, PrivateAttr
 
 from transforms.bound_definitions import Parameter
-from transforms.definition_base import Column, ColumnTypeText, Day, Definition, Name
+from transforms.day_partition import DayPartition
+from transforms.definition_base import Column, ColumnTypeText, Definition, Name
+from transforms.nodes.table import AnyNode
 from transforms.rule_definitions import Contract, Expectation
 from transforms.udf_code import UdfCode
-
-ORDERING = re.compile(r"(?P<column>.+?)(\s+(?P<way>asc|desc))?", re.IGNORECASE)
 
 
 class Source(Definition):
@@ -31,15 +30,6 @@ class Source(Definition):
         pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*:[A-Za-z0-9][A-Za-z0-9._/-]*$",
         description="Installed distribution and folder in it (`distribution:folder`) from which the folder is filled.",
     )
-
-
-class DayPartition(Definition):
-    """Partition by a date expression over the raw (text) columns; keys are ISO dates (day) or first days of months."""
-
-    by: Literal["day", "month"] = Field(description="Length of one partition.")
-    of: str = Field(description="Expression over the raw columns (all of them text) that gives the row's date.")
-    start: Day = Field(description="First day (inclusive), as 2013-01-31.")
-    end: Day = Field(description="Last day (inclusive).")
 
 
 class Dataset(Definition):
@@ -72,63 +62,6 @@ class Dataset(Definition):
     description: str | None = Field(default=None, description="For people.")
 
 
-class Node(Definition):
-    """One operation of a pipeline: exactly one of filter, compute, select, join, group_by, window, pivot."""
-
-    source: Name = Field(alias="from", description="Node or input that this node reads.")
-    filter: str | None = Field(default=None, description="Keep the rows for which this expression is true.")
-    compute: dict[Column, str] | None = Field(
-        default=None,
-        min_length=1,
-        description="New columns (or new values of old ones) by expression over the input's columns.",
-    )
-    select: list[Column] | None = Field(default=None, min_length=1, description="Keep these columns, in this order.")
-    join: Name | None = Field(default=None, description="Node or input to join; needs `on` and `how`.")
-    on: list[Column] | None = Field(
-        default=None, min_length=1, description="Columns that are equal on both sides of a join."
-    )
-    how: Literal["inner", "left"] | None = Field(default=None, description="Kind of join.")
-    keep: dict[Column, Column] | None = Field(
-        default=None,
-        description="Columns taken from the joined side, with their new names; absent: all but those in `on`.",
-    )
-    group_by: list[Column] | None = Field(
-        default=None, min_length=1, description="Group by these columns; needs `aggregate`."
-    )
-    aggregate: dict[Column, str] | None = Field(
-        default=None, min_length=1, description="New columns by aggregate expression."
-    )
-    window: dict[Column, str] | None = Field(
-        default=None, min_length=1, description="New columns by window function; needs `partition_by` or `order_by`."
-    )
-    partition_by: list[Column] | None = Field(default=None, min_length=1, description="Columns that bound a window.")
-    order_by: list[Column] | None = Field(
-        default=None,
-        min_length=1,
-        description="Order inside a window: `column`, or `column desc`; missing values come first, with `desc` last.",
-    )
-    pivot: Column | None = Field(
-        default=None, description="Column whose values become columns; needs `values`, `index` and `columns`."
-    )
-    values: dict[str, str] | None = Field(
-        default=None,
-        min_length=1,
-        description="Value of the pivot column -> suffix of the new columns (`<column>_<suffix>`).",
-    )
-    index: list[Column] | None = Field(
-        default=None, min_length=1, description="Columns that make one row of the pivot's result."
-    )
-    columns: list[Column] | None = Field(
-        default=None, min_length=1, description="Columns that are spread by the pivot."
-    )
-    udf: Name | None = Field(default=None, description="Add the columns that this function of `udfs` gives.")
-    takes: dict[Column, Column] | None = Field(
-        default=None,
-        min_length=1,
-        description="The function's column -> the node's column it is given; those not named have the same name.",
-    )
-
-
 class LookBack(Definition):
     """Partitions of the followed input that are read beside the pipeline's own."""
 
@@ -155,7 +88,10 @@ class Pipeline(Definition):
     parameters: dict[Name, Parameter] = Field(
         default_factory=dict, description="Values that its expressions name as `:name`."
     )
-    nodes: dict[Name, Node] = Field(min_length=1, description="The operations by name; a graph by `from` and `join`.")
+    nodes: dict[Name, AnyNode] = Field(
+        min_length=1,
+        description="The operations by name ([transforms.md](transforms.md)); `from` and others name what it reads.",
+    )
     output: Name = Field(description="The node whose rows are the result.")
     contract: Contract | None = Field(default=None, description="What consumers rely on; always blocking.")
     expectations: list[Expectation] = Field(default_factory=list, description="Rules over the result.")
@@ -184,11 +120,3 @@ class Pipeline(Definition):
         bound = self.model_copy()
         bound._udfs = dict(udfs)  # noqa: SLF001 - of its own class
         return bound
-
-
-def ordering(text: str) -> tuple[str, bool]:
-    """Column and 'descending' of one entry of `order_by`: `mean desc` -> ("mean", True)."""
-    match = ORDERING.fullmatch(text.strip())
-    if match is None:
-        return text, False
-    return match["column"], (match["way"] or "asc").lower() == "desc"

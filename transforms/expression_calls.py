@@ -38,12 +38,13 @@ def group_call(walker: "Walker", key: str, function: Function, node: exp.Anonymo
     walker.inside_group = True
     value = applied(walker, function, arguments_of(walker, function, node), node)
     walker.inside_group = False
-    over = walker.scope.strictly_over if function.strict else walker.scope.over
+    over = walker.scope.over
     if over is None:
         walker.aggregated = True
     else:
         walker.windowed = True
-    behind = "" if over is None else f" {over}"
+        walker.by_row = walker.by_row or over.places(function)
+    behind = "" if over is None else f" {over.of(function)}"
     sql = value.text.replace(OVER, behind) if OVER in value.text else value.text + behind
     return Sql(sql, value.type, exact=value.exact)
 

@@ -23,6 +23,7 @@ from transforms.expression_parts import (
 from transforms.functions import BOOLEAN, FUNCTIONS, checked_pattern, number, text, want
 from transforms.sql_values import NULL, Conversion, Mismatch, Sql, name, quote, spoken, unify, unify_values
 from transforms.types import ColumnType
+from transforms.window_clauses import Over
 from transforms.yaml_source import suggestion
 
 MAX_SQL = 100_000
@@ -32,15 +33,13 @@ NUMBER = re.compile(r"([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")
 
 @dataclass(frozen=True)
 class Scope:
-    """What an expression may use. `over` is the OVER clause where windows are meant, `strictly_over` the one whose
-    order knows no equal rows; `ordered`: it has an order."""
+    """What an expression may use. `over` are the OVER clauses where windows are meant; `ordered`: it has an order."""
 
     columns: Mapping[str, ColumnType]
     conversion: Conversion
     parameters: Mapping[str, Parameter]
     aggregate: bool
-    over: str | None
-    strictly_over: str | None
+    over: Over | None
     ordered: bool
 
 
@@ -50,7 +49,7 @@ class Walker:
     def __init__(self, scope: Scope) -> None:
         self.scope, self.conversion = scope, scope.conversion
         self.used: set[str] = set()
-        self.aggregated = self.windowed = False
+        self.aggregated = self.windowed = self.by_row = False
         self.inside_group = False
 
     @staticmethod

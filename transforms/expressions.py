@@ -7,8 +7,9 @@ reaches an engine except inside quoted literals and quoted column names.
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
+from typing import Any
 
 from sqlglot import exp
 from sqlglot.dialects.spark import Spark
@@ -21,11 +22,13 @@ import transforms.functions_of_numbers
 import transforms.functions_of_text
 import transforms.functions_of_time  # noqa: F401 - all enter their functions into the table
 from transforms.bound_definitions import Parameter
-from transforms.definitions import DayPartition, ordering
+from transforms.day_partition import DayPartition
 from transforms.expression_errors import ExpressionError, Fault
 from transforms.expression_nodes import Scope, Walker
+from transforms.ordering import Ordering, ordering
 from transforms.sql_values import Conversion, Mismatch, Sql, name, not_negative_zero
 from transforms.types import ColumnType, parse_type
+from transforms.window_clauses import Over
 from transforms.yaml_source import suggestion
 
 MAX_LENGTH = 4000
@@ -68,6 +71,10 @@ class Expression:
     sql: str
     columns: frozenset[str]
     type: str
+    literal: Any = None
+    """Its value where it is one that is written out."""
+    by_row: bool = False
+    """Whether it depends on the place of each row in a window, which all columns settle."""
 
 
 def compile_expression(
@@ -79,6 +86,7 @@ def compile_expression(
     window: bool = False,
     partition_by: Sequence[str] = (),
     order_by: Sequence[str] = (),
+    rows: str = "",
     timezone: str = "UTC",
     parameters: Mapping[str, Parameter] = NO_PARAMETERS,
     lenient: bool = False,
@@ -86,24 +94,15 @@ def compile_expression(
     """Check an expression over columns (name -> type) and write its SQL. Raises ExpressionError, which names the place.
 
     `aggregate`: columns stand inside aggregate functions only. `window`: window functions and aggregates get the window
-    `partition_by`, `order_by` (entries such as `mean` or `mean desc`). `timezone`: of local dates and times (the
+    `partition_by`, `order_by` (entries such as `mean` or `mean desc`);
+    aggregates the frame `rows`. `timezone`: of local dates and times (the
     session itself runs in UTC). `parameters`: what `:name` stands for. `lenient`: text is converted unasked where a
     number, date or time is needed. What can't be converted is null.
     """
     conversion = Conversion(timezone, lenient)
     types = {column: parse_type(kind) for column, kind in columns.items()}
-    over = _over(partition_by, order_by, types, where) if window else None
-    strictly = _over(partition_by, [*order_by, *_others(order_by, types)], types, where) if window else None
-    scope = Scope(
-        types,
-        conversion,
-        parameters,
-        aggregate=aggregate,
-        over=over,
-        strictly_over=strictly,
-        ordered=bool(order_by),
-    )
-    walker = Walker(scope)
+    over = _over(partition_by, order_by, types, rows, where) if window else None
+    walker = Walker(Scope(types, conversion, parameters, aggregate=aggregate, over=over, ordered=bool(order_by)))
     try:
         value = _whole(walker, parse(text, types))
     except Fault as fault:
@@ -112,7 +111,7 @@ def compile_expression(
         raise ExpressionError(Fault(str(mismatch)), text, where) from mismatch
     except RecursionError as error:
         raise ExpressionError(Fault("it is nested too deeply"), text, where) from error
-    return Expression(value.text, frozenset(walker.used), value.type.text)
+    return Expression(value.text, frozenset(walker.used), value.type.text, value.literal, walker.by_row)
 
 
 def _whole(walker: Walker, tree: exp.Expr) -> Sql:
@@ -124,7 +123,7 @@ def _whole(walker: Walker, tree: exp.Expr) -> Sql:
         raise Fault("there is no aggregate function here; write for example max(...)")
     if walker.scope.over is not None and not walker.windowed:
         raise Fault("there is no window function or aggregate here; use `compute` for it")
-    return value if value.exact else walker.conversion.cast(value, value.type)
+    return value if value.exact else replace(walker.conversion.cast(value, value.type), literal=value.literal)
 
 
 def compile_filter(
@@ -213,24 +212,35 @@ def _check_tokens(tokens: list[Token]) -> None:
             raise Fault(f"it is nested deeper than {MAX_NESTING} levels", token.start + 1)
 
 
-def _others(order_by: Sequence[str], types: Mapping[str, ColumnType]) -> list[str]:
-    """The columns that decide where `order_by` leaves rows equal. Rows that are equal in all of them are the same."""
-    named = {ordering(entry)[0] for entry in order_by}
-    return sorted(column for column, kind in types.items() if column not in named and kind.kind != "geopoint")
+def strict_order(order_by: Sequence[str], types: Mapping[str, ColumnType]) -> list[Ordering]:
+    """The entries, and behind them all other columns, which decide where `order_by` leaves rows equal. Rows that are
+    equal in all of them are the same."""
+    entries = [ordering(entry, types) for entry in order_by]
+    named = {entry.column for entry in entries}
+    others = sorted(column for column, kind in types.items() if column not in named and kind.kind != "geopoint")
+    return entries + [Ordering(column) for column in others]
 
 
-def _over(partition_by: Sequence[str], order_by: Sequence[str], types: Mapping[str, ColumnType], where: str) -> str:
-    """The OVER clause of a window."""
-    order = [ordering(entry) for entry in order_by]
-    for column in [*partition_by, *(column for column, _ in order)]:
+def ordered_by(entries: Iterable[Ordering], types: Mapping[str, ColumnType]) -> str:
+    """An ORDER BY clause."""
+    keys = [(not_negative_zero(Sql(name(entry.column), types[entry.column])), entry.sql) for entry in entries]
+    return "ORDER BY " + ", ".join(f"{key} {way}" for key, way in keys)
+
+
+def _over(
+    partition_by: Sequence[str], order_by: Sequence[str], types: Mapping[str, ColumnType], rows: str, where: str
+) -> Over:
+    """The OVER clauses of a window."""
+    order = [ordering(entry, types) for entry in order_by]
+    for column in [*partition_by, *(entry.column for entry in order)]:
         if column not in types:
             hint = suggestion(column, types)
             raise ExpressionError(Fault(f"there is no column '{column}'.{hint}", allowed=list(types)), column, where)
-    parts = []
-    if partition_by:
-        parts.append("PARTITION BY " + ", ".join(name(column) for column in partition_by))
-    if order:
-        ways = {False: "ASC NULLS FIRST", True: "DESC NULLS LAST"}
-        keys = [(not_negative_zero(Sql(name(column), types[column])), ways[way]) for column, way in order]
-        parts.append("ORDER BY " + ", ".join(f"{key} {way}" for key, way in keys))
-    return f"OVER ({' '.join(parts)})"
+    bounds = "PARTITION BY " + ", ".join(name(column) for column in partition_by) if partition_by else ""
+    peers = ordered_by(order, types) if order else ""
+    strictly = ordered_by(strict_order(order_by, types), types) if order else ""
+
+    def clause(*parts: str) -> str:
+        return f"OVER ({' '.join(part for part in (bounds, *parts) if part)})"
+
+    return Over(clause(peers), clause(strictly), clause(strictly, rows) if rows else clause(peers))

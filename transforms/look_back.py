@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 from resources.errors import SpiceError
 from resources.lake.base import PARTITION
-from transforms.definitions import DayPartition, Pipeline
+from transforms.day_partition import DayPartition
+from transforms.definitions import Pipeline
 from transforms.nodes.frame import reference
 from transforms.placement import Engine
 

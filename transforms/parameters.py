@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from resources.errors import SpiceError
 from transforms.definitions import Pipeline
 from transforms.literals import WrongValue, read_value
+from transforms.nodes.udf import CallUdf
 from transforms.yaml_source import suggestion
 
 
@@ -48,7 +49,7 @@ def bound_parts(pipeline: Pipeline) -> dict[str, object]:
         parts["parameters"] = {
             name: [one.type, read_value(one.parsed, one.default)] for name, one in sorted(pipeline.parameters.items())
         }
-    called = sorted({node.udf for node in pipeline.nodes.values() if node.udf is not None})
+    called = sorted({node.udf for node in pipeline.nodes.values() if isinstance(node, CallUdf)})
     if called:
         parts["udfs"] = [pipeline.udfs[name].identity for name in called]
     return parts

@@ -6,7 +6,6 @@ the whole. A partition's data version is that of its definition and of what it r
 partition, of the others everything.
 """
 
-import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,15 +21,15 @@ from resources.spark import EngineError, arrow_parts, delta, to_arrow
 from transforms.building.built import Built
 from transforms.chunks import Chunk, partition_chunks
 from transforms.csv_source import RESERVED
-from transforms.definitions import Node, Pipeline
+from transforms.definitions import Pipeline
 from transforms.look_back import Reach, input_columns, reach_of, spread
-from transforms.nodes import compute, group_by, join, pivot, select, udf, window
-from transforms.nodes import filter as filtering
-from transforms.nodes.frame import Frame, Step, reference
+from transforms.nodes.frame import RAISED, Frame, Step, reference
+from transforms.nodes.node import Node
+from transforms.nodes.shape import Check, raising
 from transforms.parameters import bound_parts
 from transforms.placement import Engine
 from transforms.raw import PartitionVersion
-from transforms.schemas import nodes_in_order
+from transforms.schemas import nodes_in_order, scope_of
 from transforms.types import parse_type, type_of_arrow
 from transforms.versions import code_hash, derived_version, stale
 
@@ -39,13 +38,13 @@ CHUNK_ROWS = 262_144
 """Rows of the followed input that are taken at once: most columns of them are never read."""
 WRITTEN_ROWS = 262_144
 """Rows of a result without partitions that are held and written at once."""
-FIRST = frozenset(
+FIRST = dict.fromkeys(
     [
         *("source", "filter", "compute", "select", "join", "on", "how", "keep", "group_by", "aggregate", "window"),
         *("partition_by", "order_by", "pivot", "values", "index", "columns"),
     ]
 )
-"""Fields of a node that count even where they are not set."""
+"""Fields that count in every node even where they are not set: the first ones there were."""
 Progress = Callable[[int], None]
 NOT_DECLARED: Mapping[str, str] = MappingProxyType({})
 
@@ -74,8 +73,8 @@ def code_version(pipeline: Pipeline, timezone: str) -> str:
 
 
 def _set_fields(node: Node) -> dict[str, Any]:
-    """A node's fields that are set, and the first ones always: a new operation moves no version of the others."""
-    return {key: value for key, value in node.model_dump(mode="json").items() if value is not None or key in FIRST}
+    """A node's fields that are not their defaults: a new field of an operation moves no version."""
+    return {**FIRST, **node.model_dump(mode="json", exclude_defaults=True)}
 
 
 @dataclass(frozen=True)
@@ -99,15 +98,17 @@ class PipelineTables:
 
     def frames(self, partitions: Sequence[str]) -> dict[str, Frame]:
         """All inputs and nodes, lazily, for some partitions of the followed input."""
-        frames = {local: self.read(local, partitions) for local in self.pipeline.inputs}
-        for name in nodes_in_order(self.pipeline):
-            frames[name] = apply_node(self.pipeline.nodes[name], frames, self.step(name))
-        return frames
+        inputs = {local: self.read(local, partitions) for local in self.pipeline.inputs}
+        return node_frames(self.name, self.pipeline, inputs, self.timezone)
 
     def step(self, node: str) -> Step:
         """What a node is told beside its frames."""
-        where = f"pipelines.{self.name}.nodes.{node}"
-        return Step(where, self.timezone, self.pipeline.parameters, self.pipeline.udfs)
+        return Step(f"pipelines.{self.name}.nodes.{node}", scope_of(self.pipeline, self.timezone))
+
+    @property
+    def nodes(self) -> dict[str, Node]:
+        """What its nodes give, by name, each after what it reads."""
+        return nodes_in_order(self.pipeline)
 
     def output(self, partitions: Sequence[str]) -> Frame:
         return self.frames(partitions)[self.pipeline.output]
@@ -250,9 +251,9 @@ def _rows(tables: PipelineTables, frame: Frame, schema: pa.Schema) -> Iterator[p
 
 def placed(error: EngineError, pipeline: str, node: str | None = None) -> EngineError:
     """The error with the node that raised it on purpose, or else with `node` or its pipeline."""
-    own = re.search(r"(pipelines\.[a-z0-9_.]+): (pivot: .*)", error.detail)
+    own = RAISED.search(error.detail)
     if own:
-        return EngineError(own[2], where=own[1])
+        return EngineError(own["detail"], where=own["where"])
     return EngineError(error.detail, where=f"pipelines.{pipeline}" + (f".nodes.{node}" if node else ""))
 
 
@@ -262,24 +263,20 @@ def frame_schema(frame: Frame) -> pa.Schema:
     return pa.schema(fields + [pa.field(name, pa.string()) for name in frame.carried])
 
 
+def node_frames(name: str, pipeline: Pipeline, inputs: Mapping[str, Frame], timezone: str = "UTC") -> dict[str, Frame]:
+    """The inputs and what all nodes make of them, lazily."""
+    frames = dict(inputs)
+    scope = scope_of(pipeline, timezone)
+    for node_name, node in nodes_in_order(pipeline).items():
+        frames[node_name] = apply_node(node, frames, Step(f"pipelines.{name}.nodes.{node_name}", scope))
+    return frames
+
+
 def apply_node(node: Node, frames: Mapping[str, Frame], step: Step) -> Frame:
-    """The rows of one node."""
-    source = frames[node.source]
-    if node.join is not None:
-        return join.apply(node, source, frames[node.join], step)
-    operations = {
-        "filter": filtering.apply,
-        "compute": compute.apply,
-        "select": select.apply,
-        "group_by": group_by.apply,
-        "window": window.apply,
-        "pivot": pivot.apply,
-        "udf": udf.apply,
-    }
-    for operation, apply in operations.items():
-        if getattr(node, operation) is not None:
-            return apply(node, source, step)
-    raise SpiceError("Unknown operation", "the node has no operation.", where=step.where, allowed=[*operations, "join"])
+    """The rows of one node. Raises SpiceError where something does not fit."""
+    inputs = [frames[read] for _, read in node.reads()]
+    made = node.shape([one.shape for one in inputs], Check((), step.scope, raising(step.where)))
+    return Frame(node.apply(inputs, made, step), made.columns, made.partitioned)
 
 
 def table_types(lake: Lake, table: str) -> dict[str, str]:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from resources.spark import to_arrow
-from transforms.definitions import DayPartition
+from transforms.day_partition import DayPartition
 from transforms.expressions import compile_partition
 from transforms.quarantine import NO_PARTITION, OUTSIDE_PARTITIONS
 

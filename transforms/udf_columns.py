@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Mapping
 
-from transforms.definitions import Node
 from transforms.types import ColumnType, parse_type
 from transforms.udf_code import UdfCode
 from transforms.yaml_source import FieldPath, suggestion
@@ -12,25 +11,31 @@ Report = Callable[[FieldPath, str, Iterable[str], int | None], None]
 
 
 def columns_with(
-    node: Node, udfs: Mapping[str, UdfCode], columns: Columns, at: FieldPath, report: Report
+    called: str,
+    takes: Mapping[str, str],
+    udfs: Mapping[str, UdfCode],
+    columns: Columns,
+    *,
+    at: FieldPath,
+    report: Report,
 ) -> Columns | None:
     """The node's columns and those that the function gives; None where something does not fit, which is reported."""
-    udf = udfs.get(node.udf or "")
+    udf = udfs.get(called)
     if udf is None:
-        detail = f"there is no function '{node.udf}' in `udfs`.{suggestion(node.udf or '', udfs)}"
+        detail = f"there is no function '{called}' in `udfs`.{suggestion(called, udfs)}"
         report((*at, "udf"), detail, udfs, None)
         return None
     good = True
-    for name in node.takes or {}:
+    for name in takes:
         if name not in udf.takes:
             detail = f"'{udf.name}' takes no column '{name}'.{suggestion(name, udf.takes)}"
             report((*at, "takes", name), detail, udf.takes, None)
             good = False
     for name, kind in udf.takes.items():
-        column = (node.takes or {}).get(name, name)
-        place = (*at, "takes", name) if name in (node.takes or {}) else (*at, "udf")
+        column = takes.get(name, name)
+        place = (*at, "takes", name) if name in takes else (*at, "udf")
         if column not in columns:
-            hint = suggestion(column, columns) if node.takes else " Name another one in `takes`."
+            hint = suggestion(column, columns) if takes else " Name another one in `takes`."
             report(place, f"there is no column '{column}' for '{name}' of '{udf.name}'.{hint}", columns, None)
             good = False
         elif (reason := unfit(parse_type(columns[column]), parse_type(kind))) is not None:

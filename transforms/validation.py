@@ -9,6 +9,9 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
+from transforms.definition_base import Definition
+from transforms.nodes.node import Node
+from transforms.nodes.table import node_model
 from transforms.yaml_source import FieldPath, YamlSource, suggestion
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -55,16 +58,22 @@ def note(details: ErrorDetails, model: type[BaseModel], data: Any, source: YamlS
     if path[-1:] == ("name",) and "name" in HIDDEN.get(model.__name__, ()):
         path, is_key = path[:-1], True
     if details["type"] == "extra_forbidden":
-        holder = model_at(model, path[:-1])
+        holder = model_at(model, path[:-1], data)
         allowed = (
             [name for name in field_names(holder) if name not in HIDDEN.get(holder.__name__, ())] if holder else []
         )
         hint = suggestion(str(path[-1]), allowed)
         if set("()'\" ") & set(str(path[-1])):
             hint = " Inside { } a text with a comma stands in quotes."
-        source.fault(at + path, f"there is no field '{path[-1]}' here.{hint}", allowed, key=True)
+        owner = holder.subject() if holder is not None and issubclass(holder, Definition) else ""
+        said = f"{owner} has no field '{path[-1]}'" if owner else f"there is no field '{path[-1]}' here"
+        source.fault(at + path, f"{said}.{hint}", allowed, key=True)
     elif details["type"] == "missing":
-        source.fault(at + path, f"the field '{details['loc'][-1]}' is missing.", key=True)
+        holder = model_at(model, path, data)
+        owner = holder.subject() if holder is not None and issubclass(holder, Definition) else ""
+        field = details["loc"][-1]
+        said = f"{owner} needs the field '{field}'" if owner else f"the field '{field}' is missing"
+        source.fault(at + path, f"{said}.", key=True)
     else:
         detail, allowed = in_words(details, found)
         source.fault(at + path, detail, allowed, key=is_key)
@@ -83,9 +92,10 @@ def in_words(details: ErrorDetails, found: Any) -> tuple[str, list[str]]:  # noq
     if kind == "string_pattern_mismatch":
         rule = PATTERNS.get(context["pattern"], f"text that matches {context['pattern']}")
         return f"'{value}' is not allowed here; it takes {rule}.", []
-    if kind == "not_a_type":
+    if "allowed" in context:
         allowed = list(context["allowed"])
-        return f"{said}.{suggestion(value.removesuffix('?'), allowed)}", allowed
+        hint = suggestion(value.removesuffix("?"), allowed) if kind == "not_a_type" else ""
+        return f"{said.rstrip('.')}.{hint}", allowed
     if kind == "not_a_day" or kind.startswith("date_"):
         return f"'{value}' is not a date of the calendar; write it as 2013-01-31.", []
     if kind in ("too_short", "string_too_short"):
@@ -113,21 +123,29 @@ def existing(loc: tuple[str | int, ...], data: Any) -> tuple[FieldPath, Any]:
     return tuple(path), data
 
 
-def model_at(annotation: Any, path: FieldPath) -> type[BaseModel] | None:
-    """The model that validates what lies at `path` below an annotation."""
+def model_at(annotation: Any, path: FieldPath, data: Any) -> type[BaseModel] | None:
+    """The model that validates what lies at `path` below an annotation; `data` is what it validates."""
     for candidate in unwrapped(annotation):
         if isinstance(candidate, type) and issubclass(candidate, BaseModel):
-            if not path:
-                return candidate
-            info = field_named(candidate, str(path[0]))
-            found = model_at(info.annotation, path[1:]) if info else None
+            chosen = node_model(data) if candidate is Node else candidate
+            if not path or chosen is None:
+                return chosen
+            info = field_named(chosen, str(path[0]))
+            found = model_at(info.annotation, path[1:], below(data, path[0])) if info else None
         elif get_origin(candidate) in (dict, list) and path:
-            found = model_at(get_args(candidate)[-1], path[1:])
+            found = model_at(get_args(candidate)[-1], path[1:], below(data, path[0]))
         else:
             found = None
         if found is not None:
             return found
     return None
+
+
+def below(data: Any, part: str | int) -> Any:
+    """A part of the data, if it is there."""
+    if isinstance(data, dict):
+        return data.get(part)
+    return data[part] if isinstance(data, list) and isinstance(part, int) and part < len(data) else None
 
 
 def field_named(model: type[BaseModel], name: str) -> FieldInfo | None:

@@ -12,9 +12,9 @@ from ontology_assets.cloudevents import ATTRIBUTES
 from ontology_assets.lineage.build import column_graph
 from ontology_assets.lineage.graph import ROWS, Column, ColumnGraph, Edge, Kind
 from ontology_assets.lineage.objects import TOPIC
-from ontology_assets.lineage.pipelines import AS_IS
 from ontology_assets.model.definitions import Domain
 from ontology_assets.model.layout import upstream_of
+from transforms.nodes.lineage import AS_IS
 
 Behind: TypeAlias = dict[tuple[Column, Kind], tuple[str, ...]]
 """Column of another asset, and how it matters -> the rules on the way."""

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 from ontology_assets.lineage.datasets import PARTITION
 from ontology_assets.lineage.graph import ROWS, Column, ColumnGraph
-from ontology_assets.lineage.pipelines import AS_IS
 from ontology_assets.model.definitions import Domain, ObjectType
 from ontology_assets.projections.layouts import type_layout
 from transforms.expressions import compile_expression
+from transforms.nodes.lineage import AS_IS
 from transforms.types import parse_type
 
 TOPIC = "topic"

@@ -43,7 +43,7 @@ def _transform(domain: Domain, name: str) -> dict[str, Any]:
     return {
         "partition": pipeline.partition,
         "inputs": pipeline.inputs,
-        "nodes": {key: node.model_dump(exclude_none=True) for key, node in pipeline.nodes.items()},
+        "nodes": {key: node.model_dump(exclude_defaults=True) for key, node in pipeline.nodes.items()},
         "output": pipeline.output,
         "timezone": domain.timezone,
         **({"look_back": pipeline.look_back.model_dump()} if pipeline.look_back else {}),

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from ontology_assets.model.definitions import Domain
 from resources.errors import SpiceError
-from transforms.definitions import DayPartition
+from transforms.day_partition import DayPartition
 
 
 def asset_names(domain: Domain) -> list[str]:

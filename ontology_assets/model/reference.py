@@ -18,19 +18,21 @@ from ontology_assets.model.automation import Automation, Freshness, Schedule
 from ontology_assets.model.check_reference import rules
 from ontology_assets.model.definitions import Link, Mapping, ObjectType, Property
 from ontology_assets.model.loading import DATASET_DEFAULTS, LINK_DEFAULTS, DomainFile
-from ontology_assets.model.node_checks import OPERATIONS
 from ontology_assets.model.rule_checks import RULES
 from transforms.bound_definitions import Parameter, Udf
-from transforms.definitions import Dataset, DayPartition, LookBack, Node, Pipeline, Source
+from transforms.day_partition import DayPartition
+from transforms.definitions import Dataset, LookBack, Pipeline, Source
 from transforms.functions import FUNCTIONS
+from transforms.nodes.node import Node
+from transforms.nodes.table import OPERATIONS
 from transforms.rule_definitions import ColumnContract, Contract, Expectation
-from transforms.validation import HIDDEN
+from transforms.validation import HIDDEN, unwrapped
 
 MODELS: dict[str, type[BaseModel]] = {
     model.__name__: model
     for model in (
         DomainFile, Dataset, Source, DayPartition, Contract, ColumnContract, Expectation, ObjectType, Property, Link,
-        Mapping, Pipeline, LookBack, Node, Automation, Schedule, Freshness, Parameter, Udf,
+        Mapping, Pipeline, LookBack, Automation, Schedule, Freshness, Parameter, Udf,
     )
 }  # fmt: skip
 SECTION_OF = {
@@ -54,8 +56,6 @@ def part(kind: str, name: str, root: Path) -> str:
         return rules()
     if kind == "rules":
         return choices("rule", RULES)
-    if kind == "operations":
-        return choices("operation", OPERATIONS)
     return f"```yaml\n{(root / name).read_text('utf-8')}```\n"
 
 
@@ -69,6 +69,39 @@ def fields(model: type[BaseModel]) -> str:
         shown = info.alias or name
         rows.append(f"| `{shown}` | {takes(model, name, info)} | {default(info)} | {info.description} |")
     return "\n".join(rows) + "\n"
+
+
+def operations() -> str:
+    """Every operation of pipelines: what it does, its fields, an example."""
+    sections = []
+    for name, node in OPERATIONS.items():
+        words = " ".join((node.__doc__ or "").split())
+        sections.append(f"## {name}\n\n{words}\n\n{fields(node)}\n{nested(node)}{example(node)}")
+    return "\n" + "\n".join(sections)
+
+
+def nested(node: type[Node]) -> str:
+    """Tables of the models that fields of an operation are made of."""
+    found = [
+        part
+        for info in node.model_fields.values()
+        for one in unwrapped(info.annotation)
+        for part in (one, *get_args(one))
+    ]
+    models = [part for part in found if isinstance(part, type) and issubclass(part, BaseModel)]
+    return "".join(f"### {model.__name__}\n\n{fields(model)}\n" for model in dict.fromkeys(models))
+
+
+def example(node: type[Node]) -> str:
+    """The example of an operation: what goes in, the node, what comes out."""
+    shown = getattr(node, "example", None)
+    if shown is None:
+        return ""
+    parts = [f"`{name}`\n\n{one.markdown()}\n" for name, one in shown.tables.items()]
+    parts += [f"```yaml\n{shown.nodes}\n```\n"]
+    results = {shown.nodes.partition(":")[0]: shown.result, **(shown.others or {})}
+    parts += [f"gives `{name}`\n\n{one.markdown()}\n" for name, one in results.items()]
+    return "\n".join(parts)
 
 
 def takes(model: type[BaseModel], name: str, info: FieldInfo) -> str:

@@ -3,7 +3,8 @@
 from ontology_assets.model.definitions import Domain
 from ontology_assets.model.layout import pipelines_in_order
 from transforms.inference import overlay
-from transforms.schemas import Columns, pipeline_columns
+from transforms.nodes.shape import Columns
+from transforms.schemas import pipeline_columns
 
 
 def declared_columns(domain: Domain) -> dict[str, Columns]:

@@ -9,12 +9,14 @@ from typing import Any
 
 from ontology_assets.model.definitions import Mapping as ObjectMapping
 from ontology_assets.model.definitions import ObjectType
-from transforms.definitions import Dataset, Node, Pipeline
+from transforms.definitions import Dataset, Pipeline
 from transforms.expression_errors import ExpressionError
 from transforms.expressions import check_syntax, compile_expression, compile_partition
 from transforms.inference import overlay
+from transforms.nodes.node import Node
+from transforms.nodes.shape import Columns
 from transforms.rule_definitions import Contract, Expectation
-from transforms.schemas import Columns, pipeline_columns
+from transforms.schemas import pipeline_columns
 from transforms.types import ColumnType, parse_type
 from transforms.yaml_source import FieldPath, YamlSource, field_text, suggestion
 
@@ -114,11 +116,8 @@ class _Checks:
             self.fault((*at, "look_back", "as"), detail)
 
     def node_syntax(self, at: FieldPath, node: Node) -> None:
-        if node.filter is not None:
-            self.syntax((*at, "filter"), node.filter)
-        for field in ("compute", "aggregate", "window"):
-            for name, text in (getattr(node, field) or {}).items():
-                self.syntax((*at, field, name), text)
+        for path, text in node.texts():
+            self.syntax((*at, *path), text)
 
     def rules(
         self, at: FieldPath, contract: Contract | None, expectations: list[Expectation], columns: Columns

@@ -4,7 +4,7 @@ from datetime import date, timedelta
 
 import dagster as dg
 
-from transforms.definitions import DayPartition
+from transforms.day_partition import DayPartition
 
 RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 """Tags by which Dagster knows the range of partitions that a run is of."""

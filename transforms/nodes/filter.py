@@ -1,18 +1,47 @@
-"""`filter`: the rows for which a condition is true."""
+"""`filter`: the rows for which a condition is true. Where it is false, or null, the row is left out."""
 
-from transforms.definitions import Node
-from transforms.expressions import compile_filter
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, ClassVar
+
+from pydantic import Field
+
+from transforms.nodes.example import Example, table
 from transforms.nodes.frame import Frame, Step
+from transforms.nodes.lineage import Lineage
+from transforms.nodes.node import Node
+from transforms.nodes.shape import Check, Shape
+from transforms.yaml_source import FieldPath
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
 
 
-def apply(node: Node, source: Frame, step: Step) -> Frame:
-    from pyspark.sql import functions
+class Filter(Node):
+    """Keeps the rows for which a condition is true; where it is false or null, the row is left out."""
 
-    condition = compile_filter(
-        node.filter or "",
-        source.columns,
-        where=f"{step.where}.filter",
-        timezone=step.timezone,
-        parameters=step.parameters,
+    operation: ClassVar[str] = "filter"
+    example: ClassVar[Example] = Example(
+        {"sales": table("| shop: string | amount: integer? |", "| north | 10 |", "| south | 3 |", "| west | |")},
+        "large: {filter: amount > 5, from: sales}",
+        table("| shop: string | amount: integer? |", "| north | 10 |"),
     )
-    return Frame(source.data.where(functions.expr(condition.sql)), source.columns, source.partitioned)
+
+    filter: str = Field(description="Keep the rows for which this expression is true.")
+
+    def texts(self) -> Iterator[tuple[FieldPath, str]]:
+        yield ("filter",), self.filter
+
+    @property
+    def row_by_row(self) -> bool:
+        return True
+
+    def shape(self, inputs: Sequence[Shape], check: Check) -> Shape:
+        check.condition(self.filter, inputs[0].columns, "filter")
+        return inputs[0]
+
+    def depends(self, lineage: Lineage) -> None:
+        lineage.through(lineage.source.columns)
+        lineage.decides(lineage.used(self.filter, "filter"), f"filter: {self.filter}")
+
+    def apply(self, inputs: Sequence[Frame], made: Shape, step: Step) -> "DataFrame":  # noqa: ARG002
+        return inputs[0].data.where(step.condition(self.filter, inputs[0].columns, "filter"))

@@ -13,7 +13,6 @@ from transforms.pipeline import PipelineTables
 from transforms.preview.running import Ran, run_nodes, steps_to
 from transforms.preview.sampling import Wanted, sample
 from transforms.preview.tracing import plain, trace
-from transforms.schemas import operation_of, reads_of
 
 SAMPLE_ROWS = 1_000
 
@@ -32,7 +31,7 @@ def preview(
     asked = node or tables.pipeline.output
     chosen = sample(tables.pipeline, tables.lake, limit=sample_rows, partition=partition, wanted=wanted)
     ran = run_nodes(tables, chosen, asked)
-    order = steps_to(tables.pipeline, ran)
+    order = steps_to(tables, ran)
     return {
         "pipeline": tables.name,
         "node": asked,
@@ -53,11 +52,11 @@ def preview(
 
 
 def _node(tables: PipelineTables, name: str, ran: Mapping[str, Ran]) -> dict[str, Any]:
-    node = tables.pipeline.nodes[name]
+    node = tables.nodes[name]
     return {
         "node": name,
-        "operation": operation_of(node),
-        "rows_in": {key: ran[key].count for key in reads_of(node)},
+        "operation": node.operation,
+        "rows_in": {key: ran[key].count for _, key in node.reads()},
         "rows_out": ran[name].count,
         "sampled": ran[name].rows is not None,
     }

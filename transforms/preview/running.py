@@ -12,12 +12,10 @@ import pyarrow as pa
 
 from resources.errors import SpiceError
 from resources.lake.base import PARTITION
-from resources.spark import EngineError, to_arrow
-from transforms.definitions import Pipeline
+from resources.spark import EngineError, from_arrow, to_arrow
 from transforms.nodes.frame import Frame
 from transforms.pipeline import PipelineTables, apply_node, frame_schema, placed, table_types
 from transforms.preview.sampling import Sample
-from transforms.schemas import nodes_in_order, reads_of
 from transforms.yaml_source import suggestion
 
 if TYPE_CHECKING:
@@ -39,17 +37,17 @@ class Ran:
 def run_nodes(tables: PipelineTables, sample: Sample, until: str) -> dict[str, Ran]:
     """The inputs, and the nodes that `until` is made of, in the order in which they run. Raises SpiceError."""
     pipeline = tables.pipeline
-    needed = needed_for(pipeline, until)
+    needed = needed_for(tables, until)
     ran: dict[str, Ran] = {}
     for local in pipeline.inputs:
         if local in needed:
             ran[local] = sampled(tables, sample) if local == sample.local else _whole(tables, local)
-    for name in nodes_in_order(pipeline):
+    for name, node in tables.nodes.items():
         if name not in needed:
             continue
-        read = reads_of(pipeline.nodes[name])
+        read = [key for _, key in node.reads()]
         try:
-            frame = apply_node(pipeline.nodes[name], {key: one.frame for key, one in ran.items()}, tables.step(name))
+            frame = apply_node(node, {key: one.frame for key, one in ran.items()}, tables.step(name))
             if any(ran[key].rows is not None for key in read):
                 ran[name] = fetched(tables, frame)
             else:
@@ -60,9 +58,10 @@ def run_nodes(tables: PipelineTables, sample: Sample, until: str) -> dict[str, R
     return ran
 
 
-def needed_for(pipeline: Pipeline, until: str) -> set[str]:
+def needed_for(tables: PipelineTables, until: str) -> set[str]:
     """The node and all that it reads, directly or through others. SpiceError where there is no such node."""
-    names = [*pipeline.inputs, *pipeline.nodes]
+    nodes = tables.nodes
+    names = [*tables.pipeline.inputs, *nodes]
     if until not in names:
         raise SpiceError(
             "Unknown node", f"there is no node '{until}'.{suggestion(until, names)}", where="--node", allowed=names
@@ -72,7 +71,7 @@ def needed_for(pipeline: Pipeline, until: str) -> set[str]:
         name = waiting.pop()
         if name not in needed:
             needed.add(name)
-            waiting += reads_of(pipeline.nodes[name]) if name in pipeline.nodes else []
+            waiting += [key for _, key in nodes[name].reads()] if name in nodes else []
     return needed
 
 
@@ -88,11 +87,7 @@ def of_rows(tables: PipelineTables, rows: pa.Table, like: Frame) -> Frame:
 
 
 def _of_arrow(tables: PipelineTables, rows: pa.Table) -> "DataFrame":
-    """Spark takes no empty table: there one row of nulls is handed over, and none of it taken."""
-    if rows.num_rows:
-        return tables.engine().createDataFrame(rows)
-    nulls = pa.table([pa.nulls(1, field.type) for field in rows.schema], names=rows.schema.names)
-    return tables.engine().createDataFrame(nulls).limit(0)
+    return from_arrow(tables.engine(), rows)
 
 
 def sampled(tables: PipelineTables, sample: Sample) -> Ran:
@@ -109,6 +104,6 @@ def _whole(tables: PipelineTables, local: str) -> Ran:
     return Ran(tables.read(local, []), None, rows if rows <= COUNTED_ROWS else None)
 
 
-def steps_to(pipeline: Pipeline, ran: Mapping[str, Ran]) -> Sequence[str]:
+def steps_to(tables: PipelineTables, ran: Mapping[str, Ran]) -> Sequence[str]:
     """The nodes that ran, in their order."""
-    return [name for name in nodes_in_order(pipeline) if name in ran]
+    return [name for name in tables.nodes if name in ran]

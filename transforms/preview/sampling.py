@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from resources.errors import SpiceError
 from resources.lake.base import PARTITION, UNPARTITIONED, Lake
 from transforms.definitions import Pipeline
+from transforms.schemas import nodes_in_order
 
 FAR_ENOUGH = 1_000_000
 """Rows of one partition that are read at most to choose from."""
@@ -44,8 +45,9 @@ def leading_input(pipeline: Pipeline) -> str:
     if pipeline.partition is not None:
         return pipeline.partition
     name = pipeline.output
-    while name in pipeline.nodes:
-        name = pipeline.nodes[name].source
+    nodes = nodes_in_order(pipeline)
+    while name in nodes:
+        name = nodes[name].source
     return name
 
 

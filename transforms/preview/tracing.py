@@ -14,17 +14,19 @@ import pyarrow.compute as pc
 
 from resources.lake.base import PARTITION
 from resources.spark import to_arrow
-from transforms.definitions import Node
-from transforms.expressions import compile_filter
-from transforms.nodes.frame import Frame
+from transforms.nodes.filter import Filter
+from transforms.nodes.frame import Frame, Step
+from transforms.nodes.group_by import Aggregate, GroupBy
+from transforms.nodes.join import Join
+from transforms.nodes.node import Node
+from transforms.nodes.pivot import Pivot
+from transforms.nodes.sides import pairs
+from transforms.nodes.window import Window
 from transforms.pipeline import PipelineTables, apply_node
 from transforms.preview.running import Ran, fetched, of_rows
 from transforms.preview.sampling import Sample
-from transforms.schemas import operation_of, reads_of
 from transforms.table_diff import key_texts
 
-ROW_BY_ROW = frozenset({"filter", "compute", "select", "join", "udf"})
-"""Operations whose result for a row depends on no other row of the node that they read."""
 SHOWN = 5
 
 
@@ -46,22 +48,22 @@ def trace(tables: PipelineTables, sample: Sample, ran: Mapping[str, Ran], order:
     assert start.rows is not None  # noqa: S101 - the sampled input is at hand
     held = {sample.local: start.rows.filter(sample.traced)}
     steps = [_step(sample.local, "input", held[sample.local].num_rows, held[sample.local], None)]
+    nodes = tables.nodes
     for name in order:
-        node = tables.pipeline.nodes[name]
-        coming = [key for key in reads_of(node) if key in held and held[key].num_rows]
+        node = nodes[name]
+        coming = [key for _, key in node.reads() if key in held and held[key].num_rows]
         if not coming:
             continue
         came = held[coming[0]]
-        operation = operation_of(node)
-        if operation in ROW_BY_ROW and coming[0] == node.source:
+        if node.row_by_row and coming[0] == node.source:
             frames = {key: one.frame for key, one in ran.items()}
             frames[node.source] = of_rows(tables, came, ran[node.source].frame)
             gone = fetched(tables, apply_node(node, frames, tables.step(name))).rows
             assert gone is not None  # noqa: S101 - it was fetched
         else:
-            gone = _equal(came, ran[name], _passed_on(node, operation, came, ran[name].frame))
+            gone = _equal(came, ran[name], _passed_on(node, came, ran[name].frame))
         held[name] = gone
-        steps.append(_step(name, operation, came.num_rows, gone, _why(tables, name, came, gone, ran)))
+        steps.append(_step(name, node.operation, came.num_rows, gone, _why(tables, name, came, gone, ran)))
     return steps
 
 
@@ -72,13 +74,15 @@ def _step(name: str, operation: str, rows_in: int, rows: pa.Table, why: str | No
     return TraceStep(name, operation, rows_in, rows.num_rows, why, told)
 
 
-def _passed_on(node: Node, operation: str, came: pa.Table, made: Frame) -> list[str]:
+def _passed_on(node: Node, came: pa.Table, made: Frame) -> list[str]:
     """Columns by which a row that a node made is known to be of a row that it read."""
-    if operation == "group_by":
-        return [*(node.group_by or []), *made.carried]
-    if operation == "pivot":
-        return [*(node.index or []), *made.carried]
-    new = {*(node.window or {})} if operation == "window" else set()
+    if isinstance(node, GroupBy):
+        return [*node.group_by, *made.carried]
+    if isinstance(node, Aggregate):
+        return made.carried
+    if isinstance(node, Pivot):
+        return [*node.index, *made.carried]
+    new = {*node.window} if isinstance(node, Window) else set()
     return [name for name in came.column_names if name in {*made.columns, *made.carried} - new]
 
 
@@ -91,32 +95,30 @@ def _equal(came: pa.Table, made: Ran, columns: Sequence[str]) -> pa.Table:
 
 
 def _why(tables: PipelineTables, name: str, came: pa.Table, gone: pa.Table, ran: Mapping[str, Ran]) -> str | None:
-    node = tables.pipeline.nodes[name]
-    operation = operation_of(node)
-    if operation == "filter":
-        return _filtered(tables, name, came, gone, ran[node.source].frame)
-    if operation == "join":
+    node = tables.nodes[name]
+    if isinstance(node, Filter):
+        return _filtered(node, tables, came, gone, source=ran[node.source].frame, step=tables.step(name))
+    if isinstance(node, Join):
         return _joined(node, came, gone)
-    if operation == "pivot":
+    if isinstance(node, Pivot):
         return _pivoted(node, came)
-    if operation == "group_by":
-        keys = _said(came, node.group_by or [])
+    if isinstance(node, GroupBy):
+        keys = _said(came, node.group_by)
         return f"they are in {gone.num_rows:,} group{'s' if gone.num_rows != 1 else ''}: {keys}"
     if gone.num_rows < came.num_rows:
-        return f"{operation} kept {gone.num_rows:,} of {came.num_rows:,}"
+        return f"{node.operation} kept {gone.num_rows:,} of {came.num_rows:,}"
     return None
 
 
-def _filtered(tables: PipelineTables, name: str, came: pa.Table, gone: pa.Table, source: Frame) -> str | None:
+def _filtered(
+    node: Filter, tables: PipelineTables, came: pa.Table, gone: pa.Table, *, source: Frame, step: Step
+) -> str | None:
     """What the condition is for the rows that it drops, and the values that it looks at."""
     from pyspark.sql import functions
 
     if gone.num_rows == came.num_rows:
         return None
-    step, node = tables.step(name), tables.pipeline.nodes[name]
-    condition = compile_filter(
-        node.filter or "", source.columns, where=step.where, timezone=step.timezone, parameters=step.parameters
-    )
+    condition = step.scope.condition(node.filter, source.columns, where=step.where)
     frame = of_rows(tables, came, source)
     used = [column for column in source.columns if column in condition.columns]
     asked = to_arrow(frame.data.select(functions.expr(condition.sql).alias("condition")))["condition"].combine_chunks()
@@ -128,8 +130,8 @@ def _filtered(tables: PipelineTables, name: str, came: pa.Table, gone: pa.Table,
     return "; ".join(found)
 
 
-def _joined(node: Node, came: pa.Table, gone: pa.Table) -> str | None:
-    on = node.on or []
+def _joined(node: Join, came: pa.Table, gone: pa.Table) -> str | None:
+    on = list(pairs(node.on))
     without = [name for name in on if came[name].null_count]
     if gone.num_rows < came.num_rows:
         said = f"no row of {node.join} has the same {', '.join(on)}: {_said(came, on)}"
@@ -139,14 +141,14 @@ def _joined(node: Node, came: pa.Table, gone: pa.Table) -> str | None:
     return None
 
 
-def _pivoted(node: Node, came: pa.Table) -> str | None:
+def _pivoted(node: Pivot, came: pa.Table) -> str | None:
     """Values that make no column."""
-    known = pa.array(list(node.values or {}), pa.string())
-    texts = came[node.pivot or ""].cast(pa.string())
+    known = pa.array(list(node.values), pa.string())
+    texts = came[node.pivot].cast(pa.string())
     other = pc.drop_null(pc.unique(texts.filter(pc.invert(pc.is_in(texts, value_set=known))))).to_pylist()
     if not other:
         return None
-    return f"{node.pivot} {', '.join(other)} is none of {', '.join(node.values or {})}, so it makes no cell"
+    return f"{node.pivot} {', '.join(other)} is none of {', '.join(node.values)}, so it makes no cell"
 
 
 def _said(rows: pa.Table, columns: Sequence[str]) -> str:

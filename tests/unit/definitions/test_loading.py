@@ -169,7 +169,7 @@ def test_layout_follows_the_partitioned_input():
         ("pipelines/shop_months/nodes/sold/select", ["city"], "a node is one operation; this one has 2 operations (filter, select)."),
         ("pipelines/shop_months/nodes/sold/filter", None, "a node is one operation; this one has no operation."),
         ("pipelines/shop_months/nodes/named/how", None, "the operation 'join' needs the field 'how'."),
-        ("pipelines/shop_months/nodes/named/how", "outer", "'outer' is not known here. Allowed: inner, left."),
+        ("pipelines/shop_months/nodes/named/how", "outer", "'outer' is not known here. Allowed: inner, left, right, full, semi, anti, cross."),
         ("pipelines/shop_months/nodes/named/keep", {"name": "city"}, "there is a column 'city' already"),
         ("pipelines/shop_months/nodes/named/on", ["city", "steet"], "there is no column 'steet'. Did you mean 'street'?"),
         ("pipelines/shop_months/nodes/totals/index", ["city"], "the operation 'group_by' has no field 'index'."),

@@ -8,15 +8,25 @@ from ontology_assets.model.loading import load_domain
 from ontology_assets.model.reference import MODELS, fields, refreshed
 from resources.home import PROJECT_ROOT
 from transforms.functions import FUNCTIONS
+from transforms.nodes.table import OPERATIONS
 from transforms.validation import HIDDEN
 
 DOCUMENT = PROJECT_ROOT / "docs" / "definitions.md"
+OPERATIONS_PAGE = PROJECT_ROOT / "docs" / "transforms.md"
 
 
 @pytest.mark.parametrize("name", ["definitions.md", "checks.md"])
 def test_the_document_is_up_to_date(name):
     text = (DOCUMENT.parent / name).read_text("utf-8")
     assert refreshed(text, PROJECT_ROOT) == text, f"run: python -m ontology_assets.model.reference docs/{name}"
+
+
+def test_the_page_of_operations_is_up_to_date_and_has_each_with_its_fields():
+    text = OPERATIONS_PAGE.read_text("utf-8")
+    assert refreshed(text, PROJECT_ROOT) == text, "run: python -m ontology_assets.model.reference docs/transforms.md"
+    for name, node in OPERATIONS.items():
+        assert f"\n## {name}\n" in text
+        assert all(info.description for info in node.model_fields.values())
 
 
 @pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)

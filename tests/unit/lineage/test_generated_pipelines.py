@@ -19,7 +19,9 @@ from hypothesis import strategies as st
 from ontology_assets.lineage.build import column_graph
 from ontology_assets.lineage.graph import ROWS, Column, ColumnGraph
 from ontology_assets.model.definitions import Domain
-from transforms.definitions import Dataset, Node, Pipeline
+from transforms.definitions import Dataset, Pipeline
+from transforms.nodes.node import Node
+from transforms.nodes.table import node_of
 
 LEFT, RIGHT = ("a", "b", "c", "d"), ("a", "f", "g")
 INPUTS = {"left_in": LEFT, "right_in": RIGHT}
@@ -82,7 +84,7 @@ class Made:
         """Add a node; `deciding` columns of the former one decide about its rows."""
         name = f"n{len(self.nodes)}"
         self.rows |= self.of(*deciding).every
-        self.nodes[name], self.steps[name] = Node.model_validate({"from": self.last, **node}), step
+        self.nodes[name], self.steps[name] = node_of({"from": self.last, **node}), step
         self.taints, self.last = taints, name
 
     def run(self, inputs: Tables) -> list[Row]:
