@@ -54,6 +54,8 @@ def part(kind: str, name: str, root: Path) -> str:
         return "\n".join(f"- `{one.usage}`" for _, one in sorted(FUNCTIONS.items()) if one.kind == name) + "\n"
     if kind == "checks":
         return rules()
+    if kind == "operations":
+        return operations()
     if kind == "rules":
         return choices("rule", RULES)
     return f"```yaml\n{(root / name).read_text('utf-8')}```\n"
