@@ -23,8 +23,8 @@ def list_all(home: HomeOption = None, json: JsonOption = False) -> None:
     if not found:
         say("No branches; `spice pipeline build NAME --branch B` makes one.")
         return
-    rows = [[one.name, one.created_at[:19], one.commit[:8], ", ".join(one.changed) or "nothing"] for one in found]
-    say(table(["branch", "made", "commit", "changed"], rows))
+    rows = [[one.name, f"{one.created_at[:19]}Z", ", ".join(one.changed) or "nothing"] for one in found]
+    say(table(["branch", "made", "changed"], rows))
 
 
 @app.command()

@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-WIDE = 200
+WIDE = 160
 """Columns of a terminal that is none (a pipe, a page's test)."""
 
 
@@ -18,7 +18,8 @@ def show(document: dict[str, Any]) -> None:
     rows = f"all {sample['of']:,} rows" if sample["whole"] else f"{sample['rows']:,} of {sample['of']:,} rows"
     console.print(f"{document['pipeline']} on {rows} of {escape(of)}, {document['seconds']:.2f} s")
     console.print(_nodes(document))
-    console.print(_rows(document))
+    if document["rows"]:
+        console.print(_rows(document))
     if document["trace"] is not None:
         console.print(_trace(document))
 

@@ -28,6 +28,7 @@ from transforms.clean import clean
 from transforms.gating import TableRules
 from transforms.gx_import import great_expectations
 from transforms.pipeline import PipelineTables, run_pipeline
+from transforms.preview.document import preview
 from transforms.raw import ingest
 from transforms.types_lock import column_types
 
@@ -76,6 +77,13 @@ def bare(path: Path, folder: Path) -> None:
     )
 
 
+def previews(tables: PipelineTables, day: str) -> None:
+    """Warm, since the process that answers keeps its engine; 2 s is the limit."""
+    for name, wanted in (("preview, warm, s", []), ("preview with the trace of a row, warm, s", [("_row", "1")])):
+        took = best_of(3, lambda wanted=wanted: preview(tables, partition=day, wanted=wanted))  # type: ignore[misc]
+        figure(name, took, 2.0, 1.0, lower_is_better=True)
+
+
 def main() -> None:
     domain = load_domain(PROJECT_ROOT / "orchestration" / "defs" / "nyc_flights")
     zone, pipeline = domain.timezone, domain.pipelines[PIPELINE]
@@ -110,6 +118,7 @@ def main() -> None:
         figure("raw and clean, unchanged, s", sum(load("flights", days)))
         took = timed(lambda: run_pipeline(PIPELINE, pipeline, lake, days, engine=session, timezone=zone))
         figure("pipeline, rows/s", rows / took)
+        previews(PipelineTables(PIPELINE, pipeline, lake, session, zone), days[0])
         figure("import of great_expectations, s", timed(great_expectations))
         judged = PipelineTables(PIPELINE, pipeline, lake, session, zone)
         table, flights = f"transform/{PIPELINE}", domain.datasets["flights"]

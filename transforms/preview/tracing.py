@@ -7,6 +7,7 @@ that are equal in the columns which it passes on, or groups by.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
@@ -162,5 +163,7 @@ def _said(rows: pa.Table, columns: Sequence[str]) -> str:
 
 
 def plain(value: Any) -> Any:
-    """As JSON has it: what it has no type for is text."""
+    """As JSON has it: what it has no type for is text, a moment in UTC."""
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
     return value if value is None or isinstance(value, bool | int | float | str) else str(value)
