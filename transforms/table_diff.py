@@ -29,7 +29,8 @@ KEY = "_key"
 
 @dataclass(frozen=True)
 class Differences:
-    """Some of the rows that differ. Rows of `before` and `after` are the same keys, in the same order."""
+    """Some of the rows that differ. Rows of `before` and `after` are the same keys, in the same order; all are
+    in the order of their keys."""
 
     added: pa.Table
     removed: pa.Table
@@ -151,6 +152,7 @@ def _compared(table: str, keys: Sequence[str], one: pa.Table, two: pa.Table) -> 
             raise SpiceError(
                 "Not a key", f"{', '.join(keys)} is no key: more than one row has {said}.", where=table, status=409
             )
+    one, two = (side.sort_by([(name, "ascending") for name in keys]) for side in (one, two))
     place = pc.index_in(two[KEY], value_set=one[KEY].combine_chunks())
     there = pc.is_valid(place)
     plain = [name for name in one.column_names if name != KEY]

@@ -14,6 +14,9 @@ from resources.errors import SpiceError
 from resources.lake.base import PARTITION
 from resources.spark import EngineError, from_arrow, to_arrow
 from transforms.nodes.frame import Frame
+from transforms.nodes.group_by import GroupBy
+from transforms.nodes.node import Node
+from transforms.nodes.pivot import Pivot
 from transforms.pipeline import PipelineTables, apply_node, frame_schema, placed, table_types
 from transforms.preview.sampling import Sample
 from transforms.yaml_source import suggestion
@@ -49,7 +52,7 @@ def run_nodes(tables: PipelineTables, sample: Sample, until: str) -> dict[str, R
         try:
             frame = apply_node(node, {key: one.frame for key, one in ran.items()}, tables.step(name))
             if any(ran[key].rows is not None for key in read):
-                ran[name] = fetched(tables, frame)
+                ran[name] = fetched(tables, frame, by=_keys(node))
             else:
                 known = [ran[key].count for key in read]
                 ran[name] = Ran(frame, None, None if None in known else frame.data.count())
@@ -75,9 +78,18 @@ def needed_for(tables: PipelineTables, until: str) -> set[str]:
     return needed
 
 
-def fetched(tables: PipelineTables, frame: Frame) -> Ran:
+def _keys(node: Node) -> list[str]:
+    """Columns by which its rows are put in order: an engine gives groups in any."""
+    if isinstance(node, GroupBy):
+        return list(node.group_by)
+    return list(node.index) if isinstance(node, Pivot) else []
+
+
+def fetched(tables: PipelineTables, frame: Frame, by: Sequence[str] = ()) -> Ran:
     """The rows of a frame, and a frame of just these rows."""
     rows = to_arrow(frame.data).cast(frame_schema(frame))
+    if by:
+        rows = rows.sort_by([(name, "ascending") for name in by])
     return Ran(of_rows(tables, rows, frame), rows, rows.num_rows)
 
 
