@@ -162,6 +162,16 @@ def test_a_value_that_a_pivot_has_no_column_for_is_said(tables: PipelineTables) 
     assert fates(found)[-1] == ("wide", 1, 1, "product tart is none of bread, so it makes no cell")
 
 
+def test_the_row_that_a_dedupe_kept_instead_is_shown(tables: PipelineTables) -> None:
+    nodes = {"latest": {"from": "sales", "dedupe": ["shop"], "order_by": ["id desc"]}}
+    pipeline = Pipeline.model_validate({**PIPELINE, "nodes": nodes, "output": "latest"})
+    deduped = PipelineTables("latest", pipeline, tables.lake, session)
+    assert fates(preview(deduped, wanted=[("id", "s1")]))[-1] == (
+        "latest", 1, 0, "another row of the same shop stayed: shop x, id s4, product bread, quantity missing",
+    )  # fmt: skip
+    assert fates(preview(deduped, wanted=[("id", "s4")]))[-1] == ("latest", 1, 1, None)
+
+
 def test_several_rows_are_followed_together(tables: PipelineTables) -> None:
     found = preview(tables, wanted=[("shop", "x"), ("product", "bread")])
     assert fates(found)[:2] == [

@@ -21,6 +21,7 @@ from transforms.nodes.group_by import Aggregate, GroupBy
 from transforms.nodes.join import Join
 from transforms.nodes.node import Node
 from transforms.nodes.pivot import Pivot
+from transforms.nodes.rows import Dedupe
 from transforms.nodes.sides import pairs
 from transforms.nodes.window import Window
 from transforms.pipeline import PipelineTables, apply_node
@@ -106,9 +107,16 @@ def _why(tables: PipelineTables, name: str, came: pa.Table, gone: pa.Table, ran:
     if isinstance(node, GroupBy):
         keys = _said(came, node.group_by)
         return f"they are in {gone.num_rows:,} group{'s' if gone.num_rows != 1 else ''}: {keys}"
-    if gone.num_rows < came.num_rows:
-        return f"{node.operation} kept {gone.num_rows:,} of {came.num_rows:,}"
-    return None
+    return _left_out(node, came, gone, ran[name]) if gone.num_rows < came.num_rows else None
+
+
+def _left_out(node: Node, came: pa.Table, gone: pa.Table, made: Ran) -> str:
+    if isinstance(node, Dedupe) and not isinstance(node.dedupe, str):
+        shown = [*node.dedupe, *(column for column in came.column_names if column != PARTITION)]
+        return (
+            f"another row of the same {', '.join(node.dedupe)} stayed: {_said(_equal(came, made, node.dedupe), shown)}"
+        )
+    return f"{node.operation} kept {gone.num_rows:,} of {came.num_rows:,}"
 
 
 def _filtered(
