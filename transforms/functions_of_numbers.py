@@ -11,6 +11,7 @@ from transforms.sql_values import (
     Sql,
     integer_digits,
     not_negative_zero,
+    tried,
     unify_values,
 )
 from transforms.types import ColumnType
@@ -32,7 +33,7 @@ def _to_whole(name: str) -> None:
             return Sql(f"({whole} + CAST({one} AS BIGINT))", INTEGER.with_nullable(nullable=True))
         if value.type.kind == "decimal" and integer_digits(value.type) <= SAFE_DIGITS:
             return Sql(f"CAST({name.upper()}({value.text}) AS BIGINT)", INTEGER.with_nullable(nullable=value.nullable))
-        return Sql(f"TRY_CAST({name.upper()}({value.text}) AS BIGINT)", INTEGER.with_nullable(nullable=True))
+        return Sql(tried(f"{name.upper()}({value.text})", INTEGER), INTEGER.with_nullable(nullable=True))
 
 
 _to_whole("floor")

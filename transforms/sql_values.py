@@ -83,7 +83,9 @@ class Conversion:
             return self._between_days_and_instants(value, target)
         if source.kind == "double" and target.kind == "decimal":
             return self._from_double(value.text, target)
-        return f"{'CAST' if never_fails(value, target) else 'TRY_CAST'}({value.text} AS {target.sql})"
+        if never_fails(value, target):
+            return f"CAST({value.text} AS {target.sql})"
+        return tried(value.text, target)
 
     def _to_text(self, value: Sql) -> str:
         kind = value.type
@@ -113,7 +115,7 @@ class Conversion:
             )
         whole = f"TRY_CAST({value} AS BIGINT)"
         fraction = f"CAST({value} - CAST({whole} AS DOUBLE) AS DECIMAL(16, 15))"
-        return f"TRY_CAST(CAST({whole} AS DECIMAL(19, 0)) + ROUND({fraction}, {target.scale}) AS {target.sql})"
+        return tried(f"CAST({whole} AS DECIMAL(19, 0)) + ROUND({fraction}, {target.scale})", target)
 
     def rounded(self, value: str, digits: int) -> str:
         """A double with so many digits behind the point, half away from zero; what has none stays as it is."""
@@ -185,6 +187,12 @@ class Conversion:
         forms = {"integer": WHOLE_TEXT, "decimal": DECIMAL_TEXT, "double": NUMBER_TEXT, "boolean": BOOLEAN_TEXT}
         text = f"IF({text} RLIKE {quote(forms[target.kind])}, {text}, NULL)"
         return f"TRY_CAST(TRIM({text}) AS {target.sql})"
+
+
+def tried(sql: str, target: ColumnType) -> str:
+    """A conversion that is null where the value does not fit. Bare, Sail compares what was there before it with a
+    constant: then what does not fit is unequal instead of null."""
+    return f"COALESCE(TRY_CAST({sql} AS {target.sql}), NULL)"
 
 
 def not_negative_zero(value: Sql) -> str:

@@ -18,6 +18,7 @@ from ontology_assets.model.table_rules import rules_of
 from orchestration.components.common import key_of
 from orchestration.components.metadata import sample_table
 from orchestration.components.partitions import keys_of_run
+from orchestration.components.run_parameters import pipeline_of_run
 from orchestration.runtime import Runtime
 from resources.approvals.base import Approvals
 from resources.spark import session
@@ -73,7 +74,7 @@ def _checks_of(
                 yield from known
                 return
             pipeline = (
-                PipelineTables(name, domain.pipelines[name], lake, session, domain.timezone)
+                PipelineTables(name, pipeline_of_run(context, domain, name), lake, session, domain.timezone)
                 if layer == "transform"
                 else None
             )

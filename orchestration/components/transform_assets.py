@@ -19,15 +19,18 @@ from orchestration.components.results import ROWS, result
 from orchestration.reports import REPORT
 from orchestration.runtime import Runtime
 from resources.spark import session
+from transforms.parameters import with_values
 from transforms.pipeline import PipelineTables, run_pipeline
 
 
 class TransformConfig(dg.Config):
     """`promote`: a branch whose build becomes main's before anything is computed. `approve`: breaking changes of the
-    columns that are meant, by name (docs/pipelines.md)."""
+    columns that are meant, by name (docs/pipelines.md). `parameters`: other values of the pipeline's parameters,
+    for this run; a next run without them computes what differs again."""
 
     promote: str = ""
     approve: list[str] = Field(default_factory=list)
+    parameters: dict[str, str | None] = Field(default_factory=dict)
 
 
 def transform_asset(domain: Domain, name: str) -> dg.AssetsDefinition:
@@ -66,12 +69,13 @@ def transform_asset(domain: Domain, name: str) -> dg.AssetsDefinition:
             else:
                 here.refuse_breaking(runtime.lake, config.approve)
             ask_approval(runtime, domain, asset, keys)
-            tables = PipelineTables(name, pipeline, runtime.lake, session, domain.timezone)
+            bound = with_values(name, pipeline, config.parameters)
+            tables = PipelineTables(name, bound, runtime.lake, session, domain.timezone)
             if tables.followed:
                 work.stage.expect(sum(tables.rows_read(keys).values()))
             report = run_pipeline(
                 name,
-                pipeline,
+                bound,
                 runtime.lake,
                 keys,
                 engine=session,
