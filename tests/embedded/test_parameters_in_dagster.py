@@ -8,7 +8,7 @@ from resources.home import Home
 from resources.lake.local import LocalLake
 from tests.bakery import BAKERY, NAME, RunServer, Workshop, workshop
 
-OP = "transform__shop_months"
+TABLE = "transform/shop_months"
 
 
 @pytest.fixture(scope="module")
@@ -33,11 +33,11 @@ def test_a_run_brings_values_and_the_next_one_without_them_goes_back(shop, tmp_p
     server = RunServer(shop.project, rules=False)
 
     def run(**parameters: str | None) -> tuple[dict[str, str], int]:
-        config = {"ops": {OP: {"config": {"parameters": parameters}}}} if parameters else None
+        config = {TABLE: {"parameters": parameters}} if parameters else None
         ran = server.run(home, config=config)
         assert ran.status == 0, ran.failures
-        rows = lake.scan("transform/shop_months").to_pylist()
-        return lake.versions("transform/shop_months"), sum(row["lines_bread"] or 0 for row in rows)
+        rows = lake.scan(TABLE).to_pylist()
+        return lake.versions(TABLE), sum(row["lines_bread"] or 0 for row in rows)
 
     try:
         declared, bread = run()
@@ -47,7 +47,7 @@ def test_a_run_brings_values_and_the_next_one_without_them_goes_back(shop, tmp_p
         assert all(other[key] != declared[key] for key in declared)
         assert run(first=None)[1] == 0
         assert run() == (declared, bread)
-        refused = server.run(home, config={"ops": {OP: {"config": {"parameters": {"frist": "x"}}}}})
+        refused = server.run(home, config={TABLE: {"parameters": {"frist": "x"}}})
         assert refused.status != 0
         assert "has no parameter 'frist'. Did you mean 'first'?" in refused.failures
     finally:
