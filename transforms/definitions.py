@@ -6,9 +6,10 @@ are the reference that users read (`docs/definitions.md` is written from them).
 """
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field, PrivateAttr
+from pydantic import Field, PrivateAttr, model_validator
+from pydantic_core import PydanticCustomError
 
 from transforms.bound_definitions import Parameter
 from transforms.day_partition import DayPartition
@@ -73,6 +74,15 @@ class LookBack(Definition):
     )
 
 
+class Output(Definition):
+    """One result of a pipeline that has several."""
+
+    node: Name = Field(description="The node whose rows are this result.")
+    contract: Contract | None = Field(default=None, description="What consumers rely on; always blocking.")
+    expectations: list[Expectation] = Field(default_factory=list, description="Rules over the result.")
+    description: str | None = Field(default=None, description="For people.")
+
+
 class Pipeline(Definition):
     """A graph of nodes that becomes `transform/<name>`."""
 
@@ -92,12 +102,28 @@ class Pipeline(Definition):
         min_length=1,
         description="The operations by name ([transforms.md](transforms.md)); `from` and others name what it reads.",
     )
-    output: Name = Field(description="The node whose rows are the result.")
+    output: Name = Field(
+        default="", description="The node whose rows are the result; needed unless there are `outputs`."
+    )
+    outputs: dict[Name, Output] = Field(
+        default_factory=dict,
+        description="Several results instead of one, by name; each becomes `transform/<pipeline>/<name>`.",
+    )
     contract: Contract | None = Field(default=None, description="What consumers rely on; always blocking.")
     expectations: list[Expectation] = Field(default_factory=list, description="Rules over the result.")
     description: str | None = Field(default=None, description="For people.")
     _udfs: dict[str, UdfCode] = PrivateAttr(default_factory=dict)
     _calendar: DayPartition | None = PrivateAttr(default=None)
+
+    @model_validator(mode="after")
+    def _one_or_several(self) -> Self:
+        if not self.output and not self.outputs:
+            raise PydanticCustomError("no_output", "the field 'output' is missing (or `outputs`, for several results)")
+        if self.output and self.outputs:
+            raise PydanticCustomError("two_outputs", "`output` names the only result; with `outputs` leave it out")
+        if self.outputs and (self.contract is not None or self.expectations):
+            raise PydanticCustomError("several", "each of the `outputs` has its own `contract` and `expectations`")
+        return self
 
     @property
     def udfs(self) -> Mapping[str, UdfCode]:

@@ -95,7 +95,7 @@ def in_words(details: ErrorDetails, found: Any) -> tuple[str, list[str]]:  # noq
     if "allowed" in context:
         allowed = list(context["allowed"])
         hint = suggestion(value.removesuffix("?"), allowed) if kind == "not_a_type" else ""
-        return f"{said.rstrip('.')}.{hint}", allowed
+        return f"{said if said.endswith('?') else said.rstrip('.') + '.'}{hint}", allowed
     if kind == "not_a_day" or kind.startswith("date_"):
         return f"'{value}' is not a date of the calendar; write it as 2013-01-31.", []
     if kind in ("too_short", "string_too_short"):

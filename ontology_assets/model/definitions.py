@@ -125,7 +125,7 @@ class Domain(Definition):
     datasets: dict[Name, Dataset]
     object_types: dict[TypeName, ObjectType]
     mappings: dict[TypeName, Mapping]
-    pipelines: dict[Name, Pipeline] = Field(default_factory=dict)
+    pipelines: dict[str, Pipeline] = Field(default_factory=dict)
     automation: Automation = Field(default_factory=Automation)
     locked_types: dict[str, dict[str, str]] = Field(default_factory=dict)
     """Inferred types by dataset and column (`types.lock`); empty where nothing was inferred yet."""

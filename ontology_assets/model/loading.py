@@ -17,6 +17,7 @@ from ontology_assets.model.type_checks import check_types
 from transforms.bound_definitions import Udf
 from transforms.definition_base import Day, Definition, Name
 from transforms.definitions import Dataset, Pipeline, Source
+from transforms.several_outputs import needed_only, single_outputs
 from transforms.types_lock import lock_path, read_types_lock
 from transforms.udf_code import UdfCode
 from transforms.udf_lock import FILE_NAME as UDF_LOCK
@@ -96,7 +97,7 @@ def load_domain(path: Path) -> Domain:
     fill_defaults(sections, source)
     parts = {section: read_section(sections.get(section), section, source) for section in SECTIONS}
     udfs = read_udfs(parts.pop("udfs"), source)
-    parts["pipelines"] = {name: pipeline.with_udfs(udfs) for name, pipeline in parts["pipelines"].items()}
+    parts["pipelines"] = read_outputs({n: one.with_udfs(udfs) for n, one in parts["pipelines"].items()}, source)
     check_references(source, parts)
     if file is not None:
         check_automation(source, file.automation, parts, timezones())
@@ -105,6 +106,7 @@ def load_domain(path: Path) -> Domain:
     check_types(source, parts, locked, timezone)
     source.raise_faults()
     assert file is not None  # noqa: S101 - faults were raised
+    parts["pipelines"] = needed_only(parts["pipelines"])
     folder = Source(folder=file.domain)
     parts["datasets"] = {
         name: dataset if dataset.source else dataset.model_copy(update={"source": folder})
@@ -181,6 +183,23 @@ def read_section(raw: Any, section: str, source: YamlSource) -> dict[str, Any]:
         if part is not None:
             parts[name] = part
     return parts
+
+
+def read_outputs(pipelines: dict[str, Pipeline], source: YamlSource) -> dict[str, Pipeline]:
+    """Pipelines with one result each; those that one with several stands for have its places in the file."""
+    found: dict[str, Pipeline] = {}
+    for name, pipeline in pipelines.items():
+        for single, one in single_outputs(name, pipeline).items():
+            found[single] = one
+            if single == name:
+                continue
+            at: FieldPath = ("pipelines", single)
+            declared: FieldPath = ("pipelines", name, "outputs", single.partition("/")[2])
+            source.copy_default(("pipelines", name), at)
+            source.copy_default((*declared, "node"), (*at, "output"))
+            for field in ("contract", "expectations"):
+                source.copy_default((*declared, field), (*at, field))
+    return found
 
 
 def read_udfs(declared: dict[str, Udf], source: YamlSource) -> dict[str, UdfCode]:

@@ -21,7 +21,7 @@ from ontology_assets.model.loading import DATASET_DEFAULTS, LINK_DEFAULTS, Domai
 from ontology_assets.model.rule_checks import RULES
 from transforms.bound_definitions import Parameter, Udf
 from transforms.day_partition import DayPartition
-from transforms.definitions import Dataset, LookBack, Pipeline, Source
+from transforms.definitions import Dataset, LookBack, Output, Pipeline, Source
 from transforms.functions import FUNCTIONS
 from transforms.nodes.node import Node
 from transforms.nodes.table import OPERATIONS
@@ -32,7 +32,7 @@ MODELS: dict[str, type[BaseModel]] = {
     model.__name__: model
     for model in (
         DomainFile, Dataset, Source, DayPartition, Contract, ColumnContract, Expectation, ObjectType, Property, Link,
-        Mapping, Pipeline, LookBack, Automation, Schedule, Freshness, Parameter, Udf,
+        Mapping, Pipeline, Output, LookBack, Automation, Schedule, Freshness, Parameter, Udf,
     )
 }  # fmt: skip
 SECTION_OF = {

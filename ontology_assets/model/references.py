@@ -51,6 +51,16 @@ def declared(source: YamlSource, section: str) -> list[str]:
     return list(raw) if isinstance(raw, dict) else []
 
 
+def _results(source: YamlSource) -> list[str]:
+    """Names of pipelines, of one with several results each of those."""
+    found = []
+    for name in declared(source, "pipelines"):
+        raw = source.data["pipelines"][name]
+        outputs = raw.get("outputs") if isinstance(raw, dict) else None
+        found += [f"{name}/{output}" for output in outputs] if isinstance(outputs, dict) else [name]
+    return found
+
+
 def unknown(source: YamlSource, at: FieldPath, kind: str, name: str, allowed: list[str], *, key: bool = False) -> None:
     source.fault(at, f"there is no {kind} '{name}'.{suggestion(name, allowed)}", allowed, key=key)
 
@@ -104,7 +114,7 @@ def check_dataset(source: YamlSource, at: FieldPath, dataset: Dataset) -> None:
 def check_asset(source: YamlSource, at: FieldPath, asset: str) -> bool:
     """Whether an asset that is read exists."""
     allowed = [f"clean/{name}" for name in declared(source, "datasets")]
-    allowed += [f"transform/{name}" for name in declared(source, "pipelines")]
+    allowed += [f"transform/{name}" for name in _results(source)]
     if asset not in allowed:
         unknown(source, at, "asset", asset, allowed)
     return asset in allowed

@@ -56,7 +56,7 @@ class _Checks:
         """A fault of an expression is placed inside its text, where that stands in one line."""
         line, start = self.source.place(at)
         offset = column - 1 + (1 if at in self.source.quoted else 0) if column else 0
-        self.source.fault_at((line, start + offset), field_text(at), detail, allowed)
+        self.source.fault_at((line, start + offset), field_text(self.source.written(at)), detail, allowed)
 
     def syntax(self, at: FieldPath, text: str) -> None:
         try:

@@ -42,7 +42,7 @@ def transform_asset(domain: Domain, name: str) -> dg.AssetsDefinition:
         **asset_options(
             domain,
             asset,
-            group=f"transform/{name}",
+            group=f"transform/{name.partition('/')[0]}",
             kinds={"deltalake", "spark"},
             description=about(
                 f"{(pipeline.description or 'A pipeline').rstrip('.')}: {' → '.join(pipeline.nodes)}.",

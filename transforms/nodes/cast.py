@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 class Cast(Node):
     """Columns in other types. A value that the type does not have ends the run, named (`mode: strict`); with `mode:
-    lenient` it is null, and how many values were lost is counted: in the column named by `misfits` for each row, and
-    for a run in the metadata of its materialization. Text is read in its plain ISO form, as everywhere."""
+    lenient` it is null, and the column named by
+    `misfits` says how many values of each row were lost, for a rule to bound. Text is read in its plain ISO form."""
 
     operation: ClassVar[str] = "cast"
     example: ClassVar[Example] = Example(

@@ -20,7 +20,7 @@ from transforms.types import parse_type
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
 
-RAISED = re.compile(r"(?P<where>pipelines\.[a-z0-9_.]+): (?P<detail>[a-z_]+: .*?)(?: SQLSTATE: \w+)?$")
+RAISED = re.compile(r"(?P<where>pipelines\.[a-z0-9_./]+): (?P<detail>[a-z_]+: .*?)(?: SQLSTATE: \w+)?$")
 """How an error looks that a node raised on purpose, whatever the engine puts around it."""
 
 
