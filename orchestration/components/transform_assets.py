@@ -21,6 +21,7 @@ from orchestration.runtime import Runtime
 from resources.spark import session
 from transforms.parameters import with_values
 from transforms.pipeline import PipelineTables, run_pipeline
+from transforms.versions import stale
 
 
 class TransformConfig(dg.Config):
@@ -62,15 +63,15 @@ def transform_asset(domain: Domain, name: str) -> dg.AssetsDefinition:
         here = candidate(domain, name)
         with writing(context, runtime, domain, asset) as work:
             promoted: dict[str, Any] = {}
+            bound = with_values(name, pipeline, config.parameters)
+            tables = PipelineTables(name, bound, runtime.lake, session, domain.timezone)
             if config.promote:
                 done = promote_here(runtime, domain, config.promote, config.approve)
                 said = {"promotion": done.id, "branch": done.branch, "already": done.already}
                 promoted = {"promoted": f"branch {done.branch}, promotion {done.id}", REPORT: said}
-            else:
+            elif stale(runtime.lake.versions(asset), tables.wanted_versions(keys)):
                 here.refuse_breaking(runtime.lake, config.approve)
             ask_approval(runtime, domain, asset, keys)
-            bound = with_values(name, pipeline, config.parameters)
-            tables = PipelineTables(name, bound, runtime.lake, session, domain.timezone)
             if tables.followed:
                 work.stage.expect(sum(tables.rows_read(keys).values()))
             report = run_pipeline(

@@ -15,6 +15,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -59,7 +60,7 @@ class LocalBranches(Branches):
         return _branch(name, first)
 
     def drop(self, name: str) -> None:
-        self._advance(name, lambda head: head.next("drop", tables={}, fork={}, metadata={}))
+        self._advance(name, lambda head: replace(head.next("drop"), tables={}, fork={}, metadata={}))
 
     def get(self, name: str) -> Branch:
         return _branch(name, self.head(name))
@@ -165,7 +166,7 @@ class LocalBranches(Branches):
                     raise LakeConflictError(table, f"another process committed to it on the branch {name}.")
             merged = {**head.tables, **tables}
             now = {table: ref for table, ref in merged.items() if ref is not None}
-            return head.next("commit", tables=now, metadata={**head.metadata, **(metadata or {})})
+            return replace(head.next("commit"), tables=now, metadata={**head.metadata, **(metadata or {})})
 
         return self._advance(name, next_of)
 

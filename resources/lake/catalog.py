@@ -11,7 +11,6 @@ import json
 import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
 
 from resources.errors import SpiceError
 from resources.object_store.base import ObjectNotFound, ObjectStore, PutOutcome
@@ -62,8 +61,9 @@ class Record:
             name for name in self.tables.keys() | self.fork.keys() if self.tables.get(name) != self.fork.get(name)
         )
 
-    def next(self, step: str, **changes: Any) -> "Record":
-        return replace(self, number=self.number + 1, step=step, writer=uuid.uuid4().hex, **changes)
+    def next(self, step: str) -> "Record":
+        """The state after it, the same but for what `replace` changes."""
+        return replace(self, number=self.number + 1, step=step, writer=uuid.uuid4().hex)
 
     def content(self) -> bytes:
         return json.dumps(asdict(self), sort_keys=True, separators=(",", ":")).encode()

@@ -158,8 +158,11 @@ class Promoting:
             if head.branch != begun.branch or head.promoted == begun.promoted:
                 return
             same = {table: ref for table, ref in now.items() if head.tables.get(table) == begun.tables[table]}
-            pointed = head.next(
-                "promoted", tables={**head.tables, **same}, fork={**head.fork, **now}, promoted=begun.promoted
+            pointed = replace(
+                head.next("promoted"),
+                tables={**head.tables, **same},
+                fork={**head.fork, **now},
+                promoted=begun.promoted,
             )
             if self.branches.catalog.put(name, pointed):
                 return

@@ -360,4 +360,7 @@ def test_every_check_of_the_graph_was_red() -> None:
     domain = load_domain(BAKERY)
     graph = build_defs(domains=[domain]).resolve_asset_graph()
     every = {f"{key.asset_key.to_user_string()}:{key.name}" for key in graph.asset_check_keys}
-    assert every - RED == OF_A_REBUILD | OF_RECORDS
+    # A build on a branch is judged by the code and the rules of its table: red in test_pipeline_builds.py.
+    of_builds = {one for one in every if "/build:" in one}
+    assert {one.replace("/build:", ":") for one in of_builds} <= RED
+    assert every - RED == OF_A_REBUILD | OF_RECORDS | of_builds
