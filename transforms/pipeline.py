@@ -33,7 +33,7 @@ from transforms.schemas import nodes_in_order, scope_of
 from transforms.types import parse_type, type_of_arrow
 from transforms.versions import code_hash, derived_version, stale
 
-CODE_VERSION = "1"
+CODE_VERSION = "2"
 CHUNK_ROWS = 262_144
 """Rows of the followed input that are taken at once: most columns of them are never read."""
 WRITTEN_ROWS = 262_144
