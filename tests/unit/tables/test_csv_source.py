@@ -139,6 +139,7 @@ def test_a_quote_that_is_never_closed_does_not_swallow_a_large_file(tmp_path: Pa
         (packed(("zeros.csv", b"0" * (64 << 20))), "unpacks to too much"),
         (packed(("inner.zip", packed(("a.csv", b"a\n1\n")))), "NUL"),
     ],
+    ids=["cut off", "no zip", "empty", "two files", "a bomb", "a zip in a zip"],  # not the bytes: a zip has its time
 )
 def test_a_bad_zip_is_refused(tmp_path: Path, content: bytes, said: str) -> None:
     with pytest.raises(SourceError, match=said):
