@@ -15,6 +15,7 @@ from transforms.bound_definitions import Parameter
 from transforms.day_partition import DayPartition
 from transforms.definition_base import Column, ColumnTypeText, Definition, Name
 from transforms.nodes.table import AnyNode
+from transforms.outputs.definition import Incremental, Write
 from transforms.rule_definitions import Contract, Expectation
 from transforms.udf_code import UdfCode
 
@@ -78,6 +79,12 @@ class Output(Definition):
     """One result of a pipeline that has several."""
 
     node: Name = Field(description="The node whose rows are this result.")
+    write: Write | None = Field(
+        default=None, description="How the result becomes the table; default: it replaces what was there."
+    )
+    incremental: Incremental | None = Field(
+        default=None, description="Compute only what changes of the inputs can have changed."
+    )
     contract: Contract | None = Field(default=None, description="What consumers rely on; always blocking.")
     expectations: list[Expectation] = Field(default_factory=list, description="Rules over the result.")
     description: str | None = Field(default=None, description="For people.")
@@ -109,6 +116,12 @@ class Pipeline(Definition):
         default_factory=dict,
         description="Several results instead of one, by name; each becomes `transform/<pipeline>/<name>`.",
     )
+    write: Write | None = Field(
+        default=None, description="How the result becomes the table; default: it replaces what was there."
+    )
+    incremental: Incremental | None = Field(
+        default=None, description="Compute only what changes of the inputs can have changed."
+    )
     contract: Contract | None = Field(default=None, description="What consumers rely on; always blocking.")
     expectations: list[Expectation] = Field(default_factory=list, description="Rules over the result.")
     description: str | None = Field(default=None, description="For people.")
@@ -121,8 +134,10 @@ class Pipeline(Definition):
             raise PydanticCustomError("no_output", "the field 'output' is missing (or `outputs`, for several results)")
         if self.output and self.outputs:
             raise PydanticCustomError("two_outputs", "`output` names the only result; with `outputs` leave it out")
-        if self.outputs and (self.contract is not None or self.expectations):
-            raise PydanticCustomError("several", "each of the `outputs` has its own `contract` and `expectations`")
+        own = (self.contract, self.write, self.incremental)
+        if self.outputs and (self.expectations or any(part is not None for part in own)):
+            said = "each of the `outputs` has its own `contract`, `expectations`, `write` and `incremental`"
+            raise PydanticCustomError("several", said)
         return self
 
     @property

@@ -19,18 +19,20 @@ from resources.errors import SpiceError
 from resources.lake.base import PARTITION, UNPARTITIONED, Lake, LakeConflictError
 from resources.spark import EngineError, arrow_parts, delta, to_arrow
 from transforms.building.built import Built
-from transforms.chunks import Chunk, partition_chunks
-from transforms.csv_source import RESERVED
+from transforms.chunks import partition_chunks
 from transforms.definitions import Pipeline
+from transforms.incremental.run import RunReport, incremental_run
+from transforms.input_tables import rows_of_inputs, table_types
 from transforms.look_back import Reach, input_columns, reach_of, spread
 from transforms.nodes.frame import RAISED, Frame, Step, reference
 from transforms.nodes.node import Node
 from transforms.nodes.shape import Check, raising
+from transforms.outputs.definition import written_parts
 from transforms.parameters import bound_parts
 from transforms.placement import Engine
 from transforms.raw import PartitionVersion
 from transforms.schemas import nodes_in_order, scope_of
-from transforms.types import parse_type, type_of_arrow
+from transforms.types import parse_type
 from transforms.versions import code_hash, derived_version, stale
 
 CODE_VERSION = "2"
@@ -57,6 +59,8 @@ class PipelineReport:
     rows_in: int
     rows_out: int
     columns: dict[str, str]
+    run: RunReport | None = None
+    """Of a pipeline that says how its result is written, or that it is incremental."""
 
 
 def table_name(pipeline: str) -> str:
@@ -69,6 +73,7 @@ def code_version(pipeline: Pipeline, timezone: str) -> str:
     nodes = {name: _set_fields(node) for name, node in pipeline.nodes.items()}
     if pipeline.look_back is not None:
         parts["look_back"] = pipeline.look_back.model_dump()
+    parts |= {name: one.model_dump(exclude_none=True) for name, one in written_parts(pipeline).items()}
     return code_hash("pipeline", CODE_VERSION, {**parts, "nodes": nodes, **bound_parts(pipeline)}, timezone)
 
 
@@ -86,6 +91,10 @@ class PipelineTables:
     lake: Lake
     engine: Engine
     timezone: str = "UTC"
+
+    @property
+    def code(self) -> str:
+        return code_version(self.pipeline, self.timezone)
 
     @property
     def reach(self) -> Reach | None:
@@ -113,6 +122,14 @@ class PipelineTables:
     def output(self, partitions: Sequence[str]) -> Frame:
         return self.frames(partitions)[self.pipeline.output]
 
+    def applied(self, name: str, inputs: Sequence[Frame]) -> Frame:
+        """What a node gives, over what it reads."""
+        return apply_to(self.nodes[name], inputs, self.step(name))
+
+    def columns_of(self, local: str) -> dict[str, str]:
+        """Columns of an input's table."""
+        return table_types(self.lake, self.pipeline.inputs[local])
+
     def read(self, local: str, partitions: Sequence[str]) -> Frame:
         """One input; our own columns of it stay behind."""
         table = self.pipeline.inputs[local]
@@ -138,7 +155,7 @@ class PipelineTables:
 
     def wanted_versions(self, partitions: Sequence[str]) -> dict[str, str]:
         """The data versions that the partitions should have. SpiceError where an input is not there."""
-        code, reach = code_version(self.pipeline, self.timezone), self.reach
+        code, reach = self.code, self.reach
         own: dict[str, str] = {}
         others = []
         for local, table in sorted(self.pipeline.inputs.items()):
@@ -182,6 +199,8 @@ def run_pipeline(
     `declared`: the result's columns as the definitions promise them, which the table keeps for the next plan.
     """
     tables = PipelineTables(name, pipeline, lake, engine, timezone)
+    if written_parts(pipeline):
+        return _run_written(tables, progress or (lambda _: None), declared)
     wanted = tables.wanted_versions(partitions)
     target = table_name(name)
     changed = stale(lake.versions(target), wanted)
@@ -195,18 +214,11 @@ def run_pipeline(
         first = tables.output(chunks[0].partitions)  # once: a function in Python runs when its frame is made
         schema = frame_schema(first)
         with lake.writer(target, schema, partition_column=column) as writer:
-            for chunk, result in _results(tables, chunks, schema, first):
-                for part in result:
+            for ordinal, chunk in enumerate(chunks):
+                for part in _rows(tables, tables.output(chunk.partitions) if ordinal else first, schema):
                     writer.write(part)
                 advance(chunk.rows)
-            code = code_version(pipeline, timezone)
-            built = Built(
-                declared,
-                pipeline.contract.unique or () if pipeline.contract is not None else (),
-                {**Built.of(lake.state(target)).codes, **dict.fromkeys(changed, code)},
-                sum(rows[key] for key in changed),
-                time.monotonic() - begun,
-            )
+            built = Built.made(lake.state(target), pipeline, declared, dict.fromkeys(changed, tables.code), rows, begun)
             if tables.wanted_versions(partitions) != wanted:  # else the versions would tell of other rows than these
                 raise LakeConflictError(target, "an input of it was written while it was read.")
             writer.commit({key: wanted[key] for key in changed}, built.metadata())
@@ -222,22 +234,24 @@ def run_pipeline(
     )
 
 
-def rows_of_inputs(pipeline: Pipeline, lake: Lake) -> dict[str, int]:
-    """Rows of the followed input by partition, or of all inputs together."""
-    if pipeline.partition is not None:
-        return lake.rows(pipeline.inputs[pipeline.partition])
-    return {UNPARTITIONED: sum(sum(lake.rows(table).values()) for table in pipeline.inputs.values())}
-
-
-def _results(
-    tables: PipelineTables, chunks: list[Chunk], schema: pa.Schema, first: Frame
-) -> Iterator[tuple[Chunk, Iterator[pa.Table]]]:
-    """Of each chunk its rows, part by part; those of a partition are together where there are partitions."""
-    for ordinal, chunk in enumerate(chunks):
-        yield chunk, _rows(tables, tables.output(chunk.partitions) if ordinal else first, schema)
+def _run_written(tables: PipelineTables, advance: Progress, declared: Mapping[str, str]) -> PipelineReport:
+    """Of a pipeline that follows no partitions and says how its result is written, or that it is incremental."""
+    begun, lake, target = time.monotonic(), tables.lake, table_name(tables.name)
+    rows = rows_of_inputs(tables.pipeline, lake)[UNPARTITIONED]
+    try:
+        run = incremental_run(tables, tables.code)
+        state, codes, taken = lake.state(target), {UNPARTITIONED: tables.code}, {UNPARTITIONED: rows}
+        report = run.run(lambda: Built.made(state, tables.pipeline, declared, codes, taken, begun).metadata())
+    except EngineError as error:
+        raise placed(error, tables.name) from error
+    advance(rows)
+    written = report.written
+    partition = PartitionVersion(written.version, written.rows, changed=written.changed)
+    return PipelineReport({UNPARTITIONED: partition}, rows, written.rows, table_types(lake, target), report)
 
 
 def _rows(tables: PipelineTables, frame: Frame, schema: pa.Schema) -> Iterator[pa.Table]:
+    """Part by part; those of a partition are together where there are partitions."""
     try:
         if tables.followed:
             result = to_arrow(frame.data).cast(schema)
@@ -274,15 +288,10 @@ def node_frames(name: str, pipeline: Pipeline, inputs: Mapping[str, Frame], time
 
 def apply_node(node: Node, frames: Mapping[str, Frame], step: Step) -> Frame:
     """The rows of one node. Raises SpiceError where something does not fit."""
-    inputs = [frames[read] for _, read in node.reads()]
+    return apply_to(node, [frames[read] for _, read in node.reads()], step)
+
+
+def apply_to(node: Node, inputs: Sequence[Frame], step: Step) -> Frame:
+    """The same, given what it reads in its order."""
     made = node.shape([one.shape for one in inputs], Check((), step.scope, raising(step.where)))
     return Frame(node.apply(inputs, made, step), made.columns, made.partitioned)
-
-
-def table_types(lake: Lake, table: str) -> dict[str, str]:
-    """Columns of a table and their types, without our own; any may be absent, as far as the table itself knows."""
-    return {
-        column.name: type_of_arrow(column.type, nullable=True).text
-        for column in lake.schema(table)
-        if column.name not in RESERVED
-    }

@@ -10,8 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from resources.lake.arrow import split_by
 from resources.lake.base import PARTITION, UNPARTITIONED
-from resources.lake.writer import split_by
 from resources.sources import SourceFile
 from transforms import quarantine
 from transforms.csv_source import CsvBlock, RaggedRow, open_csv

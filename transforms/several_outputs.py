@@ -21,6 +21,8 @@ def single_outputs(name: str, pipeline: Pipeline) -> dict[str, Pipeline]:
                 "outputs": {},
                 "contract": one.contract,
                 "expectations": one.expectations,
+                "write": one.write,
+                "incremental": one.incremental,
                 "description": one.description or pipeline.description,
             }
         )

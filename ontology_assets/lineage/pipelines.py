@@ -9,10 +9,11 @@ so it is a key of theirs.
 from collections.abc import Mapping
 
 from ontology_assets.lineage.datasets import PARTITION
-from ontology_assets.lineage.graph import Column, ColumnGraph
+from ontology_assets.lineage.graph import ROWS, Column, ColumnGraph
 from transforms.definitions import LookBack, Pipeline
 from transforms.nodes.lineage import AS_IS, Lineage
 from transforms.nodes.shape import Shape
+from transforms.outputs.definition import written_columns
 from transforms.schemas import nodes_in_order, pipeline_shapes, scope_of
 
 
@@ -46,7 +47,16 @@ def add_pipeline(
             source = Column(tables_read[one.reads], one.source)
             graph.link(source, Column(table, one.target), one.by, one.kind, plain=one.plain)
     output = shapes.get(pipeline.output)
-    return None if output is None else output.columns
+    return None if output is None else _written(graph, f"transform/{name}", pipeline, output.columns)
+
+
+def _written(graph: ColumnGraph, table: str, pipeline: Pipeline, result: dict[str, str]) -> dict[str, str]:
+    """The columns of the table: a changelog has its own beside those of the result, made of which rows there are."""
+    columns = written_columns(pipeline, result)
+    for name in columns.keys() - result.keys():
+        graph.add(Column(table, name), "transform", columns[name], inner=False)
+        graph.link(Column(table, ROWS), Column(table, name), "change", "rows")
+    return columns
 
 
 def _look_back(graph: ColumnGraph, table: str, source: str, seen: Shape | None, back: LookBack) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 from ontology_assets.model.definitions import Domain, ObjectType
 from ontology_assets.model.layout import type_named
 from transforms.inference import overlay
+from transforms.outputs.definition import written_parts
 from transforms.parameters import bound_parts
 
 LAYER_VERSIONS = {"raw": 1, "clean": 1, "transform": 1, "ontology": 1, "events": 1, "projection": 1}
@@ -48,6 +49,7 @@ def _transform(domain: Domain, name: str) -> dict[str, Any]:
         "timezone": domain.timezone,
         **({"look_back": pipeline.look_back.model_dump()} if pipeline.look_back else {}),
         **bound_parts(pipeline),
+        **{key: one.model_dump(exclude_none=True) for key, one in written_parts(pipeline).items()},
     }
 
 

@@ -25,6 +25,7 @@ from transforms.definitions import Dataset, LookBack, Output, Pipeline, Source
 from transforms.functions import FUNCTIONS
 from transforms.nodes.node import Node
 from transforms.nodes.table import OPERATIONS
+from transforms.outputs.definition import MODES, Incremental, Lateness, Write
 from transforms.rule_definitions import ColumnContract, Contract, Expectation
 from transforms.validation import HIDDEN, unwrapped
 
@@ -32,13 +33,15 @@ MODELS: dict[str, type[BaseModel]] = {
     model.__name__: model
     for model in (
         DomainFile, Dataset, Source, DayPartition, Contract, ColumnContract, Expectation, ObjectType, Property, Link,
-        Mapping, Pipeline, Output, LookBack, Automation, Schedule, Freshness, Parameter, Udf,
+        Mapping, Pipeline, Output, LookBack, Automation, Schedule, Freshness, Parameter, Write, Incremental, Lateness,
+        Udf,
     )
 }  # fmt: skip
 SECTION_OF = {
     "datasets": "Dataset", "object_types": "ObjectType", "mappings": "Mapping", "pipelines": "Pipeline",
     "udfs": "Udf",
 }  # fmt: skip
+CHOICES = {"rules": ("rule", RULES), "modes": ("mode", MODES)}
 PART = re.compile(r"(<!-- (?P<kind>[a-z]+): (?P<name>[A-Za-z_/.]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -56,8 +59,8 @@ def part(kind: str, name: str, root: Path) -> str:
         return rules()
     if kind == "operations":
         return operations()
-    if kind == "rules":
-        return choices("rule", RULES)
+    if kind in CHOICES:
+        return choices(*CHOICES[kind])
     return f"```yaml\n{(root / name).read_text('utf-8')}```\n"
 
 

@@ -10,6 +10,7 @@ from zoneinfo import available_timezones
 from ontology_assets.model.definitions import Link, ObjectType, Property
 from ontology_assets.model.node_checks import check_pipeline
 from ontology_assets.model.rule_checks import check_rules
+from ontology_assets.model.write_checks import check_write
 from transforms.definitions import Dataset, Pipeline
 from transforms.yaml_source import FieldPath, YamlSource, suggestion
 
@@ -25,6 +26,7 @@ def check_references(source: YamlSource, parts: Parts) -> None:
         check_dataset(source, ("datasets", name), dataset)
     for name, pipeline in parts["pipelines"].items():
         check_pipeline(source, ("pipelines", name), pipeline)
+        check_write(source, ("pipelines", name), pipeline)
         for local, asset in pipeline.inputs.items():
             check_asset(source, ("pipelines", name, "inputs", local), asset)
         check_rules(source, ("pipelines", name), pipeline, rows_of={*pipeline.inputs, *pipeline.nodes})

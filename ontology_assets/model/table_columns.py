@@ -4,6 +4,7 @@ from ontology_assets.model.definitions import Domain
 from ontology_assets.model.layout import pipelines_in_order
 from transforms.inference import overlay
 from transforms.nodes.shape import Columns
+from transforms.outputs.definition import written_columns
 from transforms.schemas import pipeline_columns
 
 
@@ -20,5 +21,5 @@ def declared_columns(domain: Domain) -> dict[str, Columns]:
         found = pipeline_columns(pipeline, inputs, report=lambda *_: None, timezone=domain.timezone)
         columns = found.get(pipeline.output)
         if columns is not None:
-            tables[f"transform/{name}"] = columns
+            tables[f"transform/{name}"] = written_columns(pipeline, columns)
     return tables

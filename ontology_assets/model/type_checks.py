@@ -9,12 +9,14 @@ from typing import Any
 
 from ontology_assets.model.definitions import Mapping as ObjectMapping
 from ontology_assets.model.definitions import ObjectType
+from ontology_assets.model.write_checks import check_write_types
 from transforms.definitions import Dataset, Pipeline
 from transforms.expression_errors import ExpressionError
 from transforms.expressions import check_syntax, compile_expression, compile_partition
 from transforms.inference import overlay
 from transforms.nodes.node import Node
 from transforms.nodes.shape import Columns
+from transforms.outputs.definition import written_columns
 from transforms.rule_definitions import Contract, Expectation
 from transforms.schemas import pipeline_columns
 from transforms.types import ColumnType, parse_type
@@ -100,9 +102,12 @@ class _Checks:
             self.fault((*at, *path), detail, allowed, column)
 
         known = pipeline_columns(pipeline, inputs, report=report, timezone=self.timezone)
+        check_write_types(pipeline, known, report)
         columns = known.get(pipeline.output)
-        if columns is not None:
-            self.rules(at, pipeline.contract, pipeline.expectations, columns)
+        if columns is None:
+            return None
+        columns = written_columns(pipeline, columns)
+        self.rules(at, pipeline.contract, pipeline.expectations, columns)
         return columns
 
     def look_back(self, at: FieldPath, pipeline: Pipeline, inputs: Mapping[str, Columns | None]) -> None:

@@ -74,6 +74,16 @@ class TableState:
     metadata: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Exchange:
+    """Rows of an unpartitioned table that go, and rows that come. `gone`: some columns, and values of theirs, each set
+    of values once; the `taken` rows that have them go. A missing value equals a missing value."""
+
+    rows: pa.Table
+    gone: pa.Table
+    taken: int
+
+
 class TableWriter(ABC):
     """Writes rows chunk by chunk and publishes them in one commit; left without `commit`, nothing of it is visible."""
 
@@ -137,6 +147,23 @@ class Lake(ABC):
         """Add rows in one commit, once per (app_id, version): False, and nothing written, where `version` is not above
         the one recorded for `app_id`. `after`: the recorded one that the rows go on from, -1 for none; another one is a
         LakeConflictError. `schema` is needed where `data` may be an empty iterable."""
+
+    @abstractmethod
+    def exchange(
+        self,
+        table: str,
+        exchange: Exchange,
+        *,
+        versions: Mapping[str, str],
+        after: int,
+        metadata: Mapping[str, str] | None = None,
+    ) -> None:
+        """Take rows out and put others in, in one commit. `after`: the number of the commit that this goes on from;
+        another one is a LakeConflictError."""
+
+    @abstractmethod
+    def state_at(self, table: str, number: int) -> TableState | None:
+        """What an older commit said; None where it, or a data file that it names, is not there any more."""
 
     @abstractmethod
     def schema(self, table: str) -> pa.Schema:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from resources.lake.base import LakeConflictError, LakeDamagedError, TableState
+from resources.lake.base import Exchange, LakeConflictError, LakeDamagedError, TableState
 from resources.lake.branches import Branches
 from resources.lake.catalog import TableRef, Tables
 from resources.lake.files import CONFIGURATION, commit_properties, data_files, link
@@ -144,6 +144,30 @@ class BranchWriter(LocalWriter):
             commit_properties=commit_properties(state, 0, app),
         )
         ref = ref_of(f"{staging.relative}/{table}", folder / LOG / f"{0:020d}.json")
+        staging.lake.publish(table, staging.seen, ref)
+
+    def _exchange(self, state: TableState, exchange: Exchange) -> None:
+        """A Delta table of its own with two commits: what was, and the exchange."""
+        from deltalake import DeltaTable, Schema
+        from deltalake.transaction import create_table_with_add_actions
+
+        staging, table = self._lake, self._table
+        if staging.seen is None:
+            raise KeyError(table)
+        folder, base = staging.folder(table), staging.lake.folder(table)
+        folder.mkdir(parents=True, exist_ok=True)
+        self._files = data_files(staging.open(table), base)
+        for file in self._files:
+            link(base / file.path, folder / file.path)
+        create_table_with_add_actions(
+            folder.absolute().as_uri(),
+            Schema.from_arrow(self._schema),
+            self._offered(),
+            configuration=CONFIGURATION,
+            commit_properties=commit_properties(self._before, 0, None),
+        )
+        self._merge(DeltaTable(folder.absolute().as_uri()), exchange, commit_properties(state, 1, None))
+        ref = ref_of(f"{staging.relative}/{table}", folder / LOG / f"{1:020d}.json")
         staging.lake.publish(table, staging.seen, ref)
 
     def discard(self) -> None:

@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 from resources.lake.base import (
     BATCH_ROWS,
     UNPARTITIONED,
+    Exchange,
     Lake,
     LakeDamagedError,
     Rows,
@@ -71,13 +72,7 @@ class LocalTables(Lake):
 
     def state(self, table: str) -> TableState:
         newest = self.commit_file(table)
-        if newest is None:
-            return TableState()
-        number = int(newest.stem)
-        info = _commit_info(table, newest).get(COMMIT_APP)
-        if not isinstance(info, dict):
-            return TableState(number=number)
-        return TableState(number=number, **info)
+        return TableState() if newest is None else _state_of(table, newest)
 
     def committed_at(self, table: str) -> datetime | None:
         newest = self.commit_file(table)
@@ -111,18 +106,44 @@ class LocalTables(Lake):
                 writer.write(chunk)
             return writer.commit_append(app_id, version, after, metadata or {})
 
+    def exchange(
+        self,
+        table: str,
+        exchange: Exchange,
+        *,
+        versions: Mapping[str, str],
+        after: int,
+        metadata: Mapping[str, str] | None = None,
+    ) -> None:
+        with self.local_writer(table, exchange.rows.schema, None, BATCH_ROWS) as writer:
+            writer.commit_exchange(exchange, versions, after, metadata or {})
+
+    def state_at(self, table: str, number: int) -> TableState | None:
+        if self.commit_file(table) is None:
+            return None
+        commit = self.folder(table) / LOG / f"{number:020d}.json"
+        if number < 0 or not commit.exists():
+            return None
+        opened = self._open_at(table, number)
+        if any(not Path(unquote(uri).removeprefix("file://")).exists() for uri in opened.file_uris()):
+            return None
+        return _state_of(table, commit)
+
     def schema(self, table: str) -> pa.Schema:
         return self._snapshot(table).schema
 
     def open(self, table: str) -> "DeltaTable":
         """The table at its commit, which was checked to be whole. KeyError where there is none."""
+        if self.state(table).number < 0:
+            raise KeyError(table)
+        return self._open_at(table, self.version(table))
+
+    def _open_at(self, table: str, version: int | None) -> "DeltaTable":
         from deltalake import DeltaTable
         from deltalake.exceptions import DeltaError
 
-        if self.state(table).number < 0:
-            raise KeyError(table)
         try:
-            return DeltaTable(self.folder(table).absolute().as_uri(), version=self.version(table))
+            return DeltaTable(self.folder(table).absolute().as_uri(), version=version)
         except (DeltaError, OSError) as error:
             raise LakeDamagedError(table, self.path(table), str(error)) from error
 
@@ -227,6 +248,11 @@ def _as_declared(rows: pa.Table, file: str, schema: pa.Schema) -> pa.Table:
         value = folder.removeprefix(prefix) if folder.startswith(prefix) else None
         columns.append(pa.chunked_array([pa.repeat(pa.scalar(value, field.type), rows.num_rows)]))
     return pa.table(columns, schema=schema)
+
+
+def _state_of(table: str, commit: Path) -> TableState:
+    info = _commit_info(table, commit).get(COMMIT_APP)
+    return TableState(number=int(commit.stem), **(info if isinstance(info, dict) else {}))
 
 
 def _commit_info(table: str, commit: Path) -> dict[str, Any]:

@@ -14,14 +14,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from resources.lake.base import UNPARTITIONED, LakeConflictError, SchemaChangedError, TableState, TableWriter
+from resources.lake.arrow import delta_schema, split_by
+from resources.lake.base import (
+    UNPARTITIONED,
+    Exchange,
+    LakeConflictError,
+    LakeDamagedError,
+    SchemaChangedError,
+    TableState,
+    TableWriter,
+)
+from resources.lake.exchange import merge_rows
 from resources.lake.files import CONFIGURATION, DataFile, commit_properties, link
 
 if TYPE_CHECKING:
-    from deltalake import DeltaTable
+    from deltalake import CommitProperties, DeltaTable
     from deltalake.transaction import AddAction
 
 WRITERS = 2
@@ -50,7 +59,7 @@ class LocalWriter(TableWriter):
             raise ValueError(f"no column {partition_column} to partition by")
         self._lake, self._table = lake, table
         self._column, self._row_group_rows = partition_column, row_group_rows
-        self._schema = _delta_schema(schema)
+        self._schema = delta_schema(schema)
         self._before = lake.state(table)
         self._files: list[DataFile] = []
         self._pending: list[Future[DataFile]] = []
@@ -134,6 +143,41 @@ class LocalWriter(TableWriter):
         with self._lake.publishing():
             self._publish(state, app=(app_id, version))
         return True
+
+    def commit_exchange(
+        self, exchange: Exchange, versions: Mapping[str, str], after: int, metadata: Mapping[str, str]
+    ) -> None:
+        """Take the rows with these keys out and put others in; see `Lake.exchange`."""
+        before = self._before
+        if before.number != after:
+            raise LakeConflictError(self._table, f"it is at commit {before.number}, not at {after}.")
+        counted = before.rows.get(UNPARTITIONED, 0) + exchange.rows.num_rows - exchange.taken
+        state = TableState(before.number + 1, versions, {UNPARTITIONED: counted}, before.apps, metadata)
+        if not exchange.gone.num_rows:
+            self.write(exchange.rows)
+            self._settle()
+        with self._lake.publishing():
+            if exchange.gone.num_rows:
+                self._exchange(state, exchange)
+            else:
+                self._publish(state)
+
+    def _exchange(self, state: TableState, exchange: Exchange) -> None:
+        if self._lake.state(self._table).number != self._before.number:
+            raise LakeConflictError(self._table, "another process committed to it.")
+        self._merge(self._lake.open(self._table), exchange, commit_properties(state, state.number, None))
+
+    def _merge(self, opened: "DeltaTable", exchange: Exchange, properties: "CommitProperties") -> None:
+        from deltalake.exceptions import DeltaError
+
+        rows = exchange.rows.cast(self._schema)
+        try:
+            found = merge_rows(opened, rows, exchange.gone, properties)
+        except DeltaError as error:
+            raise LakeConflictError(self._table, f"the commit was refused ({error}).") from error
+        if found != exchange.taken:
+            place, said = str(self._lake.folder(self._table)), f"{found:,} rows went where {exchange.taken:,} were due"
+            raise LakeDamagedError(self._table, place, said)
 
     def _publish(
         self, state: TableState, *, replaced: Sequence[str] | None = None, app: tuple[str, int] | None = None
@@ -244,38 +288,3 @@ class LocalWriter(TableWriter):
         if self._pool is not None:
             self._pool.shutdown()
             self._pool = None
-
-
-def split_by(rows: pa.Table, column: str) -> list[tuple[str, pa.Table]]:
-    """(value, its rows without `column`) in order of the values; rows of a value keep their order. No value may be
-    null."""
-    values = rows.column(column).combine_chunks()
-    values = values.chunk(0) if isinstance(values, pa.ChunkedArray) else values
-    if values.null_count:
-        raise ValueError(f"{values.null_count} rows have no {column}")
-    runs = pc.run_end_encode(values)
-    if len(runs.values) != len(pc.unique(runs.values)):
-        order = pc.sort_indices(values)  # stable
-        rows = rows.take(order)
-        runs = pc.run_end_encode(values.take(order))
-    bare = rows.drop_columns([column])
-    parts, start = [], 0
-    for value, end in zip(runs.values.to_pylist(), runs.run_ends.to_pylist(), strict=True):
-        parts.append((value, bare.slice(start, end - start)))
-        start = end
-    return parts
-
-
-def _delta_schema(schema: pa.Schema) -> pa.Schema:
-    """The same columns in the types that Delta has: no dictionaries, no large strings, microseconds."""
-    return pa.schema([pa.field(column.name, _delta_type(column.type)) for column in schema])
-
-
-def _delta_type(kind: pa.DataType) -> pa.DataType:
-    if pa.types.is_dictionary(kind):
-        return _delta_type(kind.value_type)
-    if pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
-        return pa.string()
-    if pa.types.is_timestamp(kind):
-        return pa.timestamp("us", kind.tz)
-    return kind

@@ -5,10 +5,12 @@ say why a partition is to be computed again, and which columns were promised to 
 """
 
 import json
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from resources.lake.base import TableState
+from transforms.definitions import Pipeline
 
 BUILT = "built"
 """Name of the metadata."""
@@ -24,6 +26,22 @@ class Built:
     codes: Mapping[str, str] = field(default_factory=dict)
     rows: int = 0
     seconds: float = 0.0
+
+    @classmethod
+    def made(  # noqa: PLR0917 - what a run knows
+        cls,
+        state: TableState,
+        pipeline: Pipeline,
+        columns: Mapping[str, str],
+        codes: Mapping[str, str],
+        rows: Mapping[str, int],
+        begun: float,
+    ) -> "Built":
+        """Of a computation that is done. `state`: the table's before; `codes`: of the computed partitions; `begun` by
+        the monotonic clock."""
+        key = pipeline.contract.unique or () if pipeline.contract is not None else ()
+        every = {**cls.of(state).codes, **codes}
+        return cls(columns, key, every, sum(rows[one] for one in codes), time.monotonic() - begun)
 
     @classmethod
     def of(cls, state: TableState) -> "Built":

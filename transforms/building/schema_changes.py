@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from resources.errors import SpiceError
 from resources.lake.base import Lake
 from transforms.building.built import Built
-from transforms.pipeline import table_types
+from transforms.input_tables import table_types
 
 
 class BreakingChange(SpiceError):

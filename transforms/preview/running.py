@@ -13,11 +13,12 @@ import pyarrow as pa
 from resources.errors import SpiceError
 from resources.lake.base import PARTITION
 from resources.spark import EngineError, from_arrow, to_arrow
+from transforms.input_tables import table_types
 from transforms.nodes.frame import Frame
 from transforms.nodes.group_by import GroupBy
 from transforms.nodes.node import Node
 from transforms.nodes.pivot import Pivot
-from transforms.pipeline import PipelineTables, apply_node, frame_schema, placed, table_types
+from transforms.pipeline import PipelineTables, apply_node, frame_schema, placed
 from transforms.preview.sampling import Sample
 from transforms.yaml_source import suggestion
 
