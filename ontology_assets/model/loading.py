@@ -197,7 +197,7 @@ def read_outputs(pipelines: dict[str, Pipeline], source: YamlSource) -> dict[str
             declared: FieldPath = ("pipelines", name, "outputs", single.partition("/")[2])
             source.copy_default(("pipelines", name), at)
             source.copy_default((*declared, "node"), (*at, "output"))
-            for field in ("contract", "expectations"):
+            for field in ("contract", "expectations", "write", "incremental"):
                 source.copy_default((*declared, field), (*at, field))
     return found
 
