@@ -21,6 +21,7 @@ dev: ## the Dagster UI with its daemon on the same data; Ctrl-C stops all of it
 
 test: ## all tests, with the seconds of each group
 	@$(PYTHON) bootstrap.py --group test
+	@$(RUN) tests.servers.spark_install
 	@$(RUN) tests.run
 
 check: ## lint, types, import layers, unit tests
@@ -41,6 +42,7 @@ simulate: ## the simulator of log, relay and projections: make simulate SEEDS=10
 
 test-long: ## the tests that take long: many random kills, ten years of data
 	@$(PYTHON) bootstrap.py --group test
+	@$(RUN) tests.servers.spark_install
 	@SPICE_LONG_TESTS=1 $(RUN) tests.run
 
 reset: ## remove the data in .spice (asks; your files in .spice/sources stay)

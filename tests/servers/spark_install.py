@@ -20,6 +20,7 @@ import bootstrap
 PACKAGES = ("pyspark", "py4j")
 JAVA = 17
 ATTEMPTS = 4
+FETCHED_MB, KEPT_MB = 435, 510
 DISK_MB = 2600
 """What an installation needs while it runs: the archive, the wheel built of it, the folder."""
 
@@ -72,6 +73,11 @@ def _install(folder: Path, lock: dict[str, Any], pinned: dict[str, dict[str, Any
             f"real Spark needs {DISK_MB} MB of disk to be installed, and {free} MB are free in {folder.parent}; name "
             "another folder in SPICE_TEST_SERVERS."
         )
+    print(
+        f"Installing real Spark for tests into {folder}: fetches {FETCHED_MB} MB, needs {DISK_MB / 1000:.1f} GB of disk "
+        f"meanwhile and {KEPT_MB} MB afterwards; {free / 1000:.1f} GB are free. Once.",
+        flush=True,
+    )
     part = folder.with_name(folder.name + ".part")
     requirements = folder.with_name(folder.name + ".txt")
     requirements.write_text("\n".join(_requirement(one) for one in pinned.values()) + "\n", "utf-8")
