@@ -20,6 +20,7 @@ from orchestration.components.metadata import column_schema
 from orchestration.components.partitions import keys_of_run
 from orchestration.components.results import ROWS, result
 from orchestration.components.table_checks import check_result, check_specs, note_of
+from orchestration.components.write_metadata import write_metadata
 from orchestration.reports import REPORT
 from orchestration.runtime import Runtime
 from resources.lake.branches import Promotion
@@ -137,6 +138,7 @@ def build_asset(domain: Domain, name: str) -> dg.AssetsDefinition:
             metadata={
                 "branch": branch.name,
                 "rows_in": report.rows_in,
+                **write_metadata(report.run),
                 "partitions_changed": len(changed),
                 "promote": f"spice pipeline promote {name} --branch {branch.name}",
                 "dagster/column_schema": column_schema(report.columns, {}),

@@ -16,9 +16,11 @@ from orchestration.components.lineage import column_lineage
 from orchestration.components.metadata import column_schema, lake_folder
 from orchestration.components.partitions import keys_of_run
 from orchestration.components.results import ROWS, result
+from orchestration.components.write_metadata import write_metadata
 from orchestration.reports import REPORT
 from orchestration.runtime import Runtime
 from resources.spark import session
+from transforms.incremental.watermarks import made_of
 from transforms.parameters import with_values
 from transforms.pipeline import PipelineTables, run_pipeline
 from transforms.versions import stale
@@ -69,7 +71,7 @@ def transform_asset(domain: Domain, name: str) -> dg.AssetsDefinition:
                 done = promote_here(runtime, domain, config.promote, config.approve)
                 said = {"promotion": done.id, "branch": done.branch, "already": done.already}
                 promoted = {"promoted": f"branch {done.branch}, promotion {done.id}", REPORT: said}
-            elif stale(runtime.lake.versions(asset), tables.wanted_versions(keys)):
+            elif stale(made_of(runtime.lake.state(asset)), tables.wanted_versions(keys)):
                 here.refuse_breaking(runtime.lake, config.approve)
             ask_approval(runtime, domain, asset, keys)
             if tables.followed:
@@ -109,6 +111,7 @@ def transform_asset(domain: Domain, name: str) -> dg.AssetsDefinition:
                 "dagster/column_schema": column_schema(report.columns, table_columns(domain, asset)),
                 "rows_in": report.rows_in,
                 "partitions_changed": len(changed),
+                **write_metadata(report.run),
                 **promoted,
             },
             figures={ROWS: {key: one.rows for key, one in report.partitions.items()}},

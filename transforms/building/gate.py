@@ -11,6 +11,8 @@ from transforms.building.plan import key_of, no_engine
 from transforms.building.schema_changes import SchemaChange, refuse_breaking, schema_changes
 from transforms.definitions import Pipeline
 from transforms.gating import TableRules, require_approved
+from transforms.incremental.run import tables_beside
+from transforms.incremental.watermarks import made_of
 from transforms.pipeline import PipelineTables, table_name
 
 
@@ -62,7 +64,8 @@ def promote_build(
     Raises NotReady, NotApproved, BreakingChange, PromotionConflict.
     """
     there, found = lake.branches.at(branch), lake.branches.get(branch)
-    foreign = [table for table in found.changed if table not in candidates]
+    beside = {table for one in candidates.values() for table in tables_beside(one.name, one.pipeline)}
+    foreign = [table for table in found.changed if table not in candidates and table not in beside]
     if foreign:
         raise NotReady(
             "No build",
@@ -70,7 +73,7 @@ def promote_build(
             where=f"branch {branch}",
             status=409,
         )
-    changed = [candidates[table] for table in found.changed]
+    changed = [candidates[table] for table in found.changed if table in candidates]
     if changed:  # else it was promoted before, and so were the changes
         refuse_breaking(f"branch {branch}", [change for one in changed for change in one.changes(lake)], approved)
     for one in changed:
@@ -83,8 +86,8 @@ def promote_build(
 def _check_whole(one: Candidate, there: Lake, branch: str) -> None:
     tables = PipelineTables(one.name, one.pipeline, there, no_engine, one.timezone)
     keys = sorted(there.versions(tables.followed)) if tables.followed else [UNPARTITIONED]
-    held = there.versions(one.table)
-    stale = [key for key, version in tables.wanted_versions(keys).items() if held.get(key) != version]
+    made = made_of(there.state(one.table))
+    stale = [key for key, version in tables.wanted_versions(keys).items() if made.get(key) != version]
     if stale:
         raise NotReady(
             "Not ready",

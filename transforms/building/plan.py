@@ -10,6 +10,7 @@ from resources.lake.base import UNPARTITIONED, Lake
 from transforms.building.built import Built
 from transforms.building.schema_changes import SchemaChange, schema_changes
 from transforms.definitions import Pipeline
+from transforms.incremental.watermarks import made_of
 from transforms.pipeline import PipelineTables, code_version, table_name
 
 Reason = Literal["not built", "definition changed", "input changed", "definition or input changed"]
@@ -59,10 +60,11 @@ def plan(  # noqa: PLR0917 - the same values as a run
     wanted = tables.wanted_versions(partitions)
     state, rows = lake.state(table_name(name)), tables.rows_read(partitions)
     built, code = Built.of(state), code_version(pipeline, timezone)
+    made = made_of(state)
     planned = [
-        PlannedPartition(key, _reason(state.versions.get(key), built.codes.get(key), code), rows.get(key, 0))
+        PlannedPartition(key, _reason(made.get(key), built.codes.get(key), code), rows.get(key, 0))
         for key, version in wanted.items()
-        if state.versions.get(key) != version
+        if made.get(key) != version
     ]
     total = sum(one.rows for one in planned)
     return Plan(

@@ -25,7 +25,7 @@ from transforms.nodes.shape import Columns, Report
 from transforms.outputs.changes import Changes, arrow_schema
 from transforms.outputs.definition import Write
 from transforms.outputs.keys import keys_frame
-from transforms.outputs.table import OutputTable, Written
+from transforms.outputs.table import OutputTable, Written, removed_table
 from transforms.placement import Engine
 from transforms.schemas import pipeline_columns
 from transforms.yaml_source import FieldPath, field_text
@@ -141,6 +141,13 @@ class IncrementalRun:
                 return None, f"all: what {one.table} was at the run before is not there any more"
             found[local] = changes
         return found, ""
+
+
+def tables_beside(name: str, pipeline: Pipeline) -> list[str]:
+    """Tables that a pipeline writes beside its own: late rows, and rows that removed their keys."""
+    lateness = pipeline.incremental.lateness if pipeline.incremental is not None else {}
+    removing = pipeline.write is not None and pipeline.write.mode == "merge" and pipeline.write.remove is not None
+    return [*(late_table(name, local) for local in lateness), *([removed_table(name)] if removing else [])]
 
 
 class Tables(Protocol):

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from resources.lake.base import TableState
+from resources.lake.base import UNPARTITIONED, TableState
 from transforms.versions import code_hash
 
 KEPT = "incremental"
@@ -57,6 +57,13 @@ class TakenIn:
 
     def metadata(self) -> dict[str, str]:
         return {KEPT: json.dumps(asdict(self), separators=(",", ":"))}
+
+
+def made_of(state: TableState) -> Mapping[str, str]:
+    """Partition -> data version of what a pipeline's table was made of: its own, unless its mode adds to what was
+    there."""
+    taken = TakenIn.of(state)
+    return {UNPARTITIONED: taken.wanted} if taken.wanted else state.versions
 
 
 def watermark(table: str, state: TableState, columns: Mapping[str, str]) -> Watermark:

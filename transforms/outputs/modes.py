@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 
+ARRIVAL = "_arrival"
+
+
 @dataclass(frozen=True)
 class Rows:
     """`current`: what the table has, `removed`: rows that removed their keys earlier (`merge`), `result`: what the
@@ -69,11 +72,18 @@ def _appended(
     key = write.key or []
     there = None if current is None else typed(current, columns)
     if write.duplicates == "skip":
-        new = winners(result, columns, key, write.order or [])
-        return new if there is None else there.unionAll(of_keys(new, as_keys(there, key), key, "left_anti"))
+        pool = _numbered(result, 1) if there is None else _numbered(there, 0).unionAll(_numbered(result, 1))
+        first = winners(pool, {**columns, ARRIVAL: "integer"}, key, [ARRIVAL, *(write.order or [])])
+        return first.select(*map(reference, columns))
     every = (result if there is None else there.unionAll(result)).distinct()
     _refuse_two(every, columns, key, where, "rows are only added; correct the source, or say `duplicates: skip`")
     return every
+
+
+def _numbered(frame: "DataFrame", arrival: int) -> "DataFrame":
+    from pyspark.sql import functions
+
+    return frame.select("*", functions.lit(arrival).alias(ARRIVAL))
 
 
 def _one_per_key(write: Write, columns: Mapping[str, str], result: "DataFrame", where: str) -> "DataFrame":

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import duckdb
 import hypothesis.strategies as st
 import pytest
 from hypothesis import Phase, given, settings
 
-from tests.unit.tables.arrivals import Arrival, Row, Shop, arrivals, by_duckdb, pipeline, sales, shops
+from tests.unit.tables.arrivals import Arrival, Row, Shop, arrivals, by_duckdb, in_order, pipeline, sales, shops
 from transforms.definitions import Pipeline
 
 PHASES = (Phase.explicit, Phase.generate)
@@ -134,14 +135,10 @@ def table(shop: Shop, case: Case) -> list[Row]:
     rows = shop.rows()
     if case.folded is None:
         return rows
-    import duckdb
-
     log = shop.lake.scan("transform/p")
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
         connection.register("log", log)
-        from tests.unit.tables.arrivals import in_order
-
         return in_order(connection.execute(FOLDED.format(key=case.folded)).to_arrow_table().to_pylist())
 
 
