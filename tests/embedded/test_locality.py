@@ -23,13 +23,15 @@ from transforms.types import parse_type
 from transforms.yaml_source import FieldPath
 
 LONG = bool(os.environ.get("SPICE_LONG_TESTS"))
-WHOLE = {name: case for name, case in EVERY.items() if all(PARTITION not in one.columns for one in case.tables.values())}
+WHOLE = {
+    name: case for name, case in EVERY.items() if all(PARTITION not in one.columns for one in case.tables.values())
+}
 
 
 def refusals(case: Case, by: Sequence[str]) -> list[tuple[FieldPath, str]]:
     found: list[tuple[FieldPath, str]] = []
 
-    def report(path: FieldPath, detail: str, allowed: Iterable[str], column: int | None) -> None:  # noqa: ARG001
+    def report(path: FieldPath, detail: str, allowed: Iterable[str], column: int | None) -> None:
         found.append((path, detail))
 
     pipeline = case.pipeline()
