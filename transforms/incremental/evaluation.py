@@ -12,7 +12,7 @@ from transforms.incremental.locality import By, Known, Read, reads_of
 from transforms.nodes.frame import Frame
 from transforms.nodes.node import Node
 from transforms.outputs.changes import Changes
-from transforms.outputs.keys import KEY, as_keys, of_keys
+from transforms.outputs.keys import as_keys, keys_frame, of_keys
 from transforms.schemas import nodes_in_order
 
 if TYPE_CHECKING:
@@ -75,8 +75,7 @@ class Evaluation:
         if changes is None or not changes.any:
             return None
         keys = changes.keys(list(dict.fromkeys(by)))
-        names = [KEY.format(place) for place in range(len(by))]
-        return self.spark.createDataFrame(keys.select(list(by)).rename_columns(names))
+        return keys_frame(self.spark, keys.select(list(by)))
 
     @cached_property
     def nodes(self) -> dict[str, Node]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from resources.lake.base import UNPARTITIONED, Lake, TableState
-from resources.spark import delta
+from resources.spark import delta, from_arrow
 from transforms.incremental.watermarks import Watermark, versions_hash
 from transforms.nodes.frame import reference
 from transforms.outputs.changes import Changes, differences
@@ -43,11 +43,12 @@ class Input:
         rows = self.rows()
         if self.late is None or not self.late.num_rows:
             return rows
-        return rows.exceptAll(self.engine().createDataFrame(self.late))
+        return rows.exceptAll(from_arrow(self.engine(), self.late))
 
 
-def since(one: Input, mark: Watermark) -> Changes | None:
-    """What came and went since an earlier run; None where nobody can say any more: then all is computed again."""
+def since(one: Input, mark: Watermark, most: int | None) -> Changes | None:
+    """What came and went since an earlier run; None where nobody can say any more, or where more rows differ than
+    `most`: then all is computed again."""
     if mark.table != one.table or dict(mark.columns) != dict(one.columns):
         return None
     if mark.versions == versions_hash(one.state):
@@ -61,4 +62,4 @@ def since(one: Input, mark: Watermark) -> Changes | None:
         keys = before.versions.keys() | one.state.versions.keys()
         partitions = sorted(key for key in keys if before.versions.get(key) != one.state.versions.get(key))
     old = one.rows(mark.number, partitions)
-    return differences(old, one.rows(partitions=partitions), one.columns)
+    return differences(old, one.rows(partitions=partitions), one.columns, most)

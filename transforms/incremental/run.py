@@ -22,7 +22,7 @@ from transforms.incremental.late import LateRows, late_table
 from transforms.incremental.watermarks import TakenIn, Watermark, watermark
 from transforms.nodes.frame import Frame
 from transforms.nodes.shape import Columns, Report
-from transforms.outputs.changes import Changes, arrow_schema
+from transforms.outputs.changes import MOST, Changes, arrow_schema
 from transforms.outputs.definition import Write
 from transforms.outputs.keys import keys_frame
 from transforms.outputs.table import OutputTable, Written, removed_table
@@ -135,10 +135,11 @@ class IncrementalRun:
         if not table.same_columns or taken.code != self.code:
             return None, "all: the definition changed"
         found = {}
-        for local, one in inputs.items():
-            changes = since(one, taken.inputs[local])
+        for local, one in inputs.items():  # late rows are told from the differences alone, however many
+            most = None if local in self.pipeline.incremental.lateness else MOST
+            changes = since(one, taken.inputs[local], most)
             if changes is None:
-                return None, f"all: what {one.table} was at the run before is not there any more"
+                return None, f"all: what {one.table} was is not there any more, or over {MOST:,} rows of it differ"
             found[local] = changes
         return found, ""
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 COPIES = "_copies"
+MOST = 1_000_000
+"""Rows that differ from which on it is cheaper to make everything anew."""
 
 
 @dataclass(frozen=True)
@@ -60,8 +62,13 @@ def typed(frame: "DataFrame", columns: Mapping[str, str]) -> "DataFrame":
     )
 
 
-def differences(old: "DataFrame | None", new: "DataFrame", columns: Mapping[str, str]) -> Changes:
-    """What has to be dropped from `old` and added to it to make it `new`. Held in memory: the differences alone."""
+def differences(
+    old: "DataFrame | None", new: "DataFrame", columns: Mapping[str, str], most: int | None = None
+) -> Changes | None:
+    """What has to be dropped from `old` and added to it to make it `new`; None where that is more rows than `most`.
+
+    The differences are held in memory, and nothing else.
+    """
     from pyspark.sql import functions
 
     schema = arrow_schema(columns)
@@ -69,7 +76,10 @@ def differences(old: "DataFrame | None", new: "DataFrame", columns: Mapping[str,
     if old is not None:
         counted = counted.unionAll(typed(old, columns).select("*", functions.lit(-1).alias(COPIES)))
     total = counted.groupBy(*map(reference, columns)).agg(functions.expr(f"SUM({COPIES})").alias(COPIES))
-    found = to_arrow(total.where(f"{COPIES} <> 0"))
+    differing = total.where(f"{COPIES} <> 0")
+    found = to_arrow(differing if most is None else differing.limit(most + 1))
+    if most is not None and found.num_rows > most:
+        return None
     copies = found[COPIES].cast(pa.int64())
     rows = found.select(list(columns)).cast(schema)
     return Changes(_repeated(rows, copies), _repeated(rows, pc.negate(copies)))

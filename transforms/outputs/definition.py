@@ -36,8 +36,8 @@ class Write(Definition):
     order: list[str] | None = Field(
         default=None,
         min_length=1,
-        description="Of several rows of a key the first in this order counts: `column`, or `column desc`; all other "
-        "columns, by name, tell equal ones apart. Missing values come first, with `desc` last.",
+        description="Of several rows of a key the first in this order counts: `column`, or `column desc`. Of equal "
+        "ones one with `remove`, then all other columns decide, by name. Missing values come first, with `desc` last.",
     )
     remove: Column | None = Field(
         default=None, description="A boolean column: where the row that counts has true, its key is removed."

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from resources.spark import from_arrow
 from transforms.nodes.frame import over, reference
 from transforms.nodes.shape import Shape
 
@@ -17,7 +18,7 @@ RANK = "_rank"
 
 def keys_frame(spark: "SparkSession", keys: pa.Table) -> "DataFrame":
     """A table of keys for the engine, its columns named by their places."""
-    return spark.createDataFrame(keys.rename_columns([KEY.format(place) for place in range(keys.num_columns)]))
+    return from_arrow(spark, keys.rename_columns([KEY.format(place) for place in range(keys.num_columns)]))
 
 
 def of_keys(frame: "DataFrame", keys: "DataFrame", columns: Sequence[str], how: str = "left_semi") -> "DataFrame":

@@ -52,7 +52,7 @@ def desired(write: Write, columns: Mapping[str, str], rows: Rows, where: str) ->
         pool = result
         for others in (rows.current, rows.removed):
             pool = pool if others is None else pool.unionAll(typed(others, columns))
-        counting = winners(pool, columns, write.key or [], write.order or [])
+        counting = winners(pool, columns, write.key or [], _order(write))
         return Desired(_live(write, counting), _removed(write, counting))
     return Desired(_live(write, _one_per_key(write, columns, result, where)))
 
@@ -89,10 +89,15 @@ def _numbered(frame: "DataFrame", arrival: int) -> "DataFrame":
 def _one_per_key(write: Write, columns: Mapping[str, str], result: "DataFrame", where: str) -> "DataFrame":
     key = write.key or []
     if write.order is not None:
-        return winners(result, columns, key, write.order)
+        return winners(result, columns, key, _order(write))
     every = result.distinct()
     _refuse_two(every, columns, key, where, "say by `order` which counts")
     return every
+
+
+def _order(write: Write) -> list[str]:
+    """Of rows that the declared order leaves equal one that removes its key goes first."""
+    return [*(write.order or []), *([f"{write.remove} desc"] if write.remove is not None else [])]
 
 
 def _refuse_two(frame: "DataFrame", columns: Mapping[str, str], key: Sequence[str], where: str, advice: str) -> None:

@@ -12,7 +12,7 @@ from resources.lake.base import UNPARTITIONED, Exchange, Lake, TableState
 from resources.spark import arrow_parts, delta, to_arrow
 from transforms.csv_source import RESERVED
 from transforms.nodes.frame import reference
-from transforms.outputs.changes import Changes, arrow_schema, differences, distinct, typed
+from transforms.outputs.changes import MOST, Changes, arrow_schema, differences, distinct, typed
 from transforms.outputs.definition import CHANGE, CHANGE_COLUMNS, CHANGE_NUMBER, Write
 from transforms.outputs.keys import keys_frame, of_keys
 from transforms.outputs.modes import Desired, Rows, desired, now_in
@@ -118,9 +118,10 @@ class OutputTable:
         if current is not None and self.mode.mode == "changelog":
             current = now_in(current, self.columns, self.mode.key or [])
         want = desired(self.mode, self.columns, Rows(current, self._removed(keys), result), self.where)
-        if anew:
+        most = MOST if keys is None and self.mode.mode != "changelog" else None
+        differ = None if anew else differences(current, want.live, self.columns, most)
+        if differ is None:
             return self._write_anew(want, wanted, change, metadata)
-        differ = differences(current, want.live, self.columns)
         version = self._version(wanted, changed=differ.any)
         self._write_removed(want, keys, version)
         exchange = self._exchange_of(differ, want, keys, change)
@@ -219,7 +220,7 @@ class OutputTable:
             self.lake.replace(table, rows, versions=versions, partition_column=None)
             return
         differ = differences(current, want.removed, self.columns)
-        if differ.any:
+        if differ is not None and differ.any:
             gone = distinct(differ.dropped, self.mode.key or [])
             exchange = Exchange(differ.added, gone, differ.dropped.num_rows)
             self.lake.exchange(table, exchange, versions=versions, after=state.number)

@@ -102,4 +102,4 @@ def test_it_finds_nothing_where_nothing_is_wrong() -> None:
         return apart_in_time(pieces) and table(ByClock(ties=True), pieces, 2) != everything(pieces)
 
     with pytest.raises(NoSuchExample):
-        find(some_arrivals(), is_wrong, settings=SEARCH)
+        find(some_arrivals(), is_wrong, settings=settings(SEARCH, max_examples=150))

@@ -11,8 +11,10 @@ import pytest
 from resources.errors import SpiceError
 from resources.lake.base import Exchange, LakeConflictError
 from resources.spark import session
-from tests.unit.tables.arrivals import NOON, Died, Fault, Row, Shop, pipeline
+from tests.unit.tables.arrivals import NOON, SALES, Died, Fault, Row, Shop, pipeline
+from transforms.incremental import run
 from transforms.incremental.watermarks import TakenIn
+from transforms.outputs import table
 from transforms.pipeline import PipelineReport, run_pipeline
 
 ALL = {"all": {"from": "sales", "select": ["item", "amount", "sold_at", "gone"]}}
@@ -181,7 +183,7 @@ def test_what_an_input_was_and_is_not_there_any_more_makes_a_whole_run(make: Mak
     shop.lake.prune("clean/sales", older_than_seconds=-1)
     report = shop.run()
     assert report.run is not None
-    assert report.run.scope == "all: what clean/sales was at the run before is not there any more"
+    assert report.run.scope.startswith("all: what clean/sales was is not there any more")
     assert held(shop, "item", "amount") == [("jam", 2), ("tea", 1)]
 
 
@@ -284,13 +286,46 @@ def test_a_branch_is_written_and_promoted_as_main_is(make: Make) -> None:
     load(shop, [sale("tea", 1), sale("jam", 2)])
     shop.lake.branches.create("try")
     there = shop.lake.branches.at("try")
-    table = pa.Table.from_pylist(
+    rows = pa.Table.from_pylist(
         [sale("tea", 5, 1), sale("jam", 0, 1, gone=True)], schema=shop.lake.schema("clean/sales")
     )
-    there.replace("clean/sales", table, versions={"": "2" * 64}, partition_column=None)
+    there.replace("clean/sales", rows, versions={"": "2" * 64}, partition_column=None)
     run_pipeline("p", shop.pipeline, there, [""], engine=session)
     assert held(shop, "item", "amount") == [("jam", 2), ("tea", 1)]
     shop.lake.branches.promote("try")
     assert held(shop, "item", "amount") == [("tea", 5)]
     assert held(shop, "item", table="removed/p") == [("jam",)]
     assert not shop.run().partitions[""].changed
+
+
+def test_of_an_input_with_partitions_those_are_read_whose_version_changed(make: Make) -> None:
+    shop = make(TOTALS, "totals", incremental={"by": ["item"]})
+    shop.lake.remove("clean/sales")
+    days = {"2024-01-01": [sale("tea", 1), sale("jam", 2)], "2024-01-02": [sale("jam", 3)]}
+
+    def put(versions: dict[str, str]) -> None:
+        rows = [{**row, "_partition": day} for day in versions for row in days[day]]
+        schema = SALES.append(pa.field("_partition", pa.string()))
+        made = pa.Table.from_pylist(rows, schema=schema)
+        shop.lake.replace("clean/sales", made, versions=versions, partition_column="_partition")
+
+    put(dict.fromkeys(days, "1" * 64))
+    shop.run()
+    days["2024-01-01"] = [sale("jam", 2)]
+    days["2024-01-03"] = [sale("rye", 4)]
+    put({"2024-01-01": "2" * 64, "2024-01-03": "2" * 64})
+    report = shop.run()
+    assert held(shop, "item", "amount") == [("jam", 5), ("rye", 4)]
+    assert report.run is not None
+    assert (report.run.scope, report.run.arrived, report.run.left) == ("2 values of item", 1, 1)
+
+
+def test_what_differs_too_much_is_made_anew(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    for place in (table, run):
+        monkeypatch.setattr(place, "MOST", 2)
+    shop = make(write=merging(), incremental={"by": ["item"]})
+    load(shop, [sale("tea", 1), sale("jam", 2)])
+    report = load(shop, [sale(item, 3, 1) for item in ("jam", "rye", "oat", "bun")])
+    assert report.run is not None
+    assert "differ" in report.run.scope
+    assert held(shop, "item", "amount") == [("bun", 3), ("jam", 3), ("oat", 3), ("rye", 3), ("tea", 1)]
