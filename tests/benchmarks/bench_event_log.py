@@ -159,7 +159,7 @@ def clients(root: Path) -> None:
                         command |= {"command": "create", "properties": {"n": key, "v": "x"}}
                     else:
                         command |= {"command": "update", "id": str(key), "properties": {"v": f"{k} {i}"}}
-                    assert (await service.arun(command, 60.0)).outcome == "done"
+                    assert (await service.arun(command, 60.0)).status == "done"
 
             await asyncio.gather(*(client(k) for k in range(many)))
 
