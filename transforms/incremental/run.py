@@ -28,6 +28,7 @@ from transforms.outputs.keys import keys_frame
 from transforms.outputs.table import OutputTable, Written, removed_table
 from transforms.placement import Engine
 from transforms.schemas import pipeline_columns
+from transforms.sql_values import name as quoted
 from transforms.yaml_source import FieldPath, field_text
 
 WHOLE = Write(mode="replace")
@@ -103,6 +104,7 @@ class IncrementalRun:
         marks = {local: watermark(one.table, one.state, one.columns) for local, one in inputs.items()}
         same = table.exists and taken.code == self.code
         attempts = taken.late if same else ()
+        attempt = f"{table.state.number} {self.wanted}"  # the same again only where it was not committed
         found: dict[str, int] = {}
         lateness = self.pipeline.incremental.lateness if self.pipeline.incremental is not None else {}
         for local, one in lateness.items():
@@ -110,19 +112,19 @@ class IncrementalRun:
             known = rows.known(attempts)
             if changes is None:
                 inputs[local] = replace(inputs[local], late=known)
-                clock = to_arrow(inputs[local].counted().selectExpr(f"MAX(`{one.column}`) AS latest"))["latest"]
+                clock = to_arrow(inputs[local].counted().selectExpr(f"MAX({quoted(one.column)}) AS latest"))["latest"]
                 marks[local] = replace(marks[local], latest=rows.newest(clock))
                 continue
             before = taken.inputs[local].latest
             in_time, too_late, oldest = rows.split(changes[local], before)
             marks[local] = replace(marks[local], latest=rows.newest(in_time.added[one.column], before))
             if too_late.num_rows:
-                rows.keep(too_late, attempts, self.wanted, oldest)
+                rows.keep(too_late, attempts, attempt, oldest)
                 found[local] = too_late.num_rows
             changes = {**changes, local: in_time}
             every = pa.concat_tables([known, too_late.cast(known.schema)])
             inputs[local] = replace(inputs[local], late=every)
-        late = (*attempts, self.wanted) if found else attempts
+        late = (*attempts, attempt) if found else attempts
         return _Step(inputs, changes, scope, TakenIn(self.wanted, self.code, marks, taken.change, late), found)
 
     def _changes(

@@ -12,6 +12,7 @@ from resources.errors import SpiceError
 from resources.lake.base import Exchange, LakeConflictError
 from resources.spark import session
 from tests.unit.tables.arrivals import NOON, SALES, Died, Fault, Row, Shop, pipeline
+from transforms.definitions import Pipeline
 from transforms.incremental import run
 from transforms.incremental.watermarks import TakenIn
 from transforms.outputs import table
@@ -256,6 +257,46 @@ def test_each_input_has_its_own_watermark(make: Make) -> None:
     shop.put("shops", [{"shop": "north", "city": "Oslo"}])
     shop.run()
     assert held(shop, "item", "city") == [("tea", "Oslo")]
+
+
+def test_days_are_clocks_too(make: Make) -> None:
+    """Of columns with any name."""
+    days = {"days": {"from": "sales", "compute": {"the day": "cast(sold_at AS date)"}}}
+    first = make(days, "days")
+    load(first, [sale("tea", 1, 96), sale("jam", 2, 24), sale("rye", 4, 48)])
+    lateness = {"days": {"column": "the day", "within": "1d"}}
+    totals = {"totals": {"from": "days", "group_by": ["item"], "aggregate": {"amount": "sum(amount)"}}}
+    made = Pipeline.model_validate(
+        {
+            "inputs": {"days": "transform/p"},
+            "nodes": totals,
+            "output": "totals",
+            "incremental": {"by": ["item"], "lateness": lateness},
+        }
+    )
+
+    def second() -> list[tuple[Any, ...]]:
+        run_pipeline("q", made, first.lake, [""], engine=session)
+        return held(first, "item", "amount", table="transform/q")
+
+    assert second() == [("jam", 2), ("rye", 4), ("tea", 1)]
+    load(first, [*first.there["sales"], sale("tea", 10, 72), sale("jam", 20, 47)])
+    assert second() == [("jam", 2), ("rye", 4), ("tea", 11)]
+    assert held(first, "item", "amount", table="late/q/days") == [("jam", 20)]
+
+
+def test_late_rows_of_a_state_that_comes_back_are_kept_once(make: Make) -> None:
+    shop = make(TOTALS, "totals", incremental=LATE)
+    first, second = [sale("tea", 1, 4)], [sale("tea", 1, 4), sale("jam", 7, 0)]
+    for rows in (first, second, first):
+        load(shop, rows)
+    shop.put("sales", second)
+    shop.lake.fault = Fault("before", 1)
+    with pytest.raises(Died):
+        shop.run()
+    shop.run()
+    assert held(shop, "item", "amount", table="late/p/sales") == [("jam", 7), ("jam", 7)]  # it came twice
+    assert held(shop, "item", "amount") == [("tea", 1)]
 
 
 def test_a_whole_run_has_no_late_rows(make: Make) -> None:
