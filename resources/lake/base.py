@@ -155,11 +155,11 @@ class Lake(ABC):
         exchange: Exchange,
         *,
         versions: Mapping[str, str],
-        after: int,
+        after: TableState,
         metadata: Mapping[str, str] | None = None,
     ) -> None:
-        """Take rows out and put others in, in one commit. `after`: the number of the commit that this goes on from;
-        another one is a LakeConflictError."""
+        """Take rows out and put others in, in one commit. `after`: the state that this goes on from; another one is
+        a LakeConflictError."""
 
     @abstractmethod
     def state_at(self, table: str, number: int) -> TableState | None:

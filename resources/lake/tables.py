@@ -112,7 +112,7 @@ class LocalTables(Lake):
         exchange: Exchange,
         *,
         versions: Mapping[str, str],
-        after: int,
+        after: TableState,
         metadata: Mapping[str, str] | None = None,
     ) -> None:
         with self.local_writer(table, exchange.rows.schema, None, BATCH_ROWS) as writer:

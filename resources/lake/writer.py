@@ -145,12 +145,12 @@ class LocalWriter(TableWriter):
         return True
 
     def commit_exchange(
-        self, exchange: Exchange, versions: Mapping[str, str], after: int, metadata: Mapping[str, str]
+        self, exchange: Exchange, versions: Mapping[str, str], after: TableState, metadata: Mapping[str, str]
     ) -> None:
         """Take the rows with these keys out and put others in; see `Lake.exchange`."""
         before = self._before
-        if before.number != after:
-            raise LakeConflictError(self._table, f"it is at commit {before.number}, not at {after}.")
+        if before != after:
+            raise LakeConflictError(self._table, "it is not as it was when it was read.")
         counted = before.rows.get(UNPARTITIONED, 0) + exchange.rows.num_rows - exchange.taken
         state = TableState(before.number + 1, versions, {UNPARTITIONED: counted}, before.apps, metadata)
         if not exchange.gone.num_rows:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pyarrow as pa
 import pytest
 
-from resources.lake.base import Lake, LakeConflictError, SchemaChangedError
+from resources.lake.base import Exchange, Lake, LakeConflictError, SchemaChangedError
 
 V1, V2, V3 = "1" * 64, "2" * 64, "f" * 64
 
@@ -177,6 +177,39 @@ class LakeContract:
             lake.append("log", second, app_id="sealing", version=4, after=-1)
         assert lake.append("log", second, app_id="sealing", version=4, after=2)
         assert sorted(lake.scan("log")["position"].to_pylist()) == [1, 2]
+
+    def test_an_exchange_takes_out_by_key_and_puts_in_at_once(self, lake: Lake) -> None:
+        odd = {"a.b": pa.array(["x", None, "y", "y"]), 'Select "1"': pa.array([1, 2, 3, 4], pa.int64())}
+        table = pa.table(odd)
+        lake.replace("t", table, versions={"": V1}, partition_column=None)
+        state = lake.state("t")
+        gone = pa.table({"a.b": pa.array([None, "y"], pa.string())})
+        new = pa.table({"a.b": ["z"], 'Select "1"': pa.array([9], pa.int64())})
+        lake.exchange("t", Exchange(new, gone, 3), versions={"": V2}, after=state, metadata={"is": "said"})
+        assert sorted(tuple(row.values()) for row in lake.scan("t").to_pylist()) == [("x", 1), ("z", 9)]
+        state = lake.state("t")
+        assert (dict(state.versions), dict(state.rows), dict(state.metadata)) == ({"": V2}, {"": 2}, {"is": "said"})
+        assert lake.count("t") == 2
+
+    def test_an_exchange_may_only_add_or_change_nothing(self, lake: Lake) -> None:
+        table = pa.table({"a": ["x"]})
+        lake.replace("t", table, versions={"": V1}, partition_column=None)
+        none = table.slice(0, 0)
+        lake.exchange("t", Exchange(table, none, 0), versions={"": V2}, after=lake.state("t"))
+        lake.exchange("t", Exchange(none, none, 0), versions={"": V3}, after=lake.state("t"))
+        assert lake.scan("t")["a"].to_pylist() == ["x", "x"]
+        assert (lake.versions("t"), lake.rows("t")) == ({"": V3}, {"": 2})
+
+    def test_an_exchange_that_goes_on_from_another_commit_is_a_conflict(self, lake: Lake) -> None:
+        table = pa.table({"a": ["x", "y"]})
+        lake.replace("t", table, versions={"": V1}, partition_column=None)
+        seen = lake.state("t")
+        lake.replace("t", table, versions={"": V2}, partition_column=None)
+        for gone in (table.slice(1), table.slice(0, 0)):
+            exchange = Exchange(table, gone, gone.num_rows)
+            with pytest.raises(LakeConflictError):
+                lake.exchange("t", exchange, versions={"": V3}, after=seen)
+        assert (lake.versions("t"), lake.rows("t")) == ({"": V2}, {"": 2})
 
     def test_metadata_of_the_newest_commit_comes_back(self, lake: Lake) -> None:
         lake.replace("t", pa.table({"x": [1]}), versions={"": V1}, partition_column=None, metadata={"run": "r1"})

@@ -223,11 +223,11 @@ class OutputTable:
         if differ is not None and differ.any:
             gone = distinct(differ.dropped, self.mode.key or [])
             exchange = Exchange(differ.added, gone, differ.dropped.num_rows)
-            self.lake.exchange(table, exchange, versions=versions, after=state.number)
+            self.lake.exchange(table, exchange, versions=versions, after=state)
 
     def _exchange(self, exchange: Exchange, version: str, metadata: Mapping[str, str]) -> None:
         versions = {UNPARTITIONED: version}
-        self.lake.exchange(self.table, exchange, versions=versions, after=self.state.number, metadata=metadata)
+        self.lake.exchange(self.table, exchange, versions=versions, after=self.state, metadata=metadata)
 
     def _shown(self) -> str:
         return ", ".join(column.name for column in self.lake.schema(self.table))

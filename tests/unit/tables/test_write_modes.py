@@ -214,7 +214,7 @@ def test_two_runs_at_once_do_not_write_twice(make: Make) -> None:
     shop.run()
     rows = shop.lake.scan("transform/p")
     with pytest.raises(LakeConflictError):
-        shop.lake.exchange("transform/p", Exchange(rows, rows.select([]), 0), versions={"": "x"}, after=state.number)
+        shop.lake.exchange("transform/p", Exchange(rows, rows.select([]), 0), versions={"": "x"}, after=state)
     assert held(shop, "item") == [("jam",), ("tea",)]
 
 
