@@ -47,7 +47,7 @@ DOMAIN = load_domain(PROJECT_ROOT / "orchestration/defs/nyc_flights")
 SINKS: dict[str, Any] = {"search": search_sink, "graph": graph_sink}
 OPTIONS = {"search": SEARCH, "graph": GRAPH}
 BATCH_ROWS = 10_000
-ROUNDS = 3 if SCALE >= 0.1 else 1
+ROUNDS = 2 if SCALE >= 0.1 else 1
 ATTEMPTS = max(10, int(100 * SCALE))
 FLIGHTS = 336_776
 CLIENTS, CLIENT_SECONDS = 50, max(0.5, 10.0 * SCALE)

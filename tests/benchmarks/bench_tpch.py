@@ -32,7 +32,7 @@ from transforms.definitions import Pipeline
 from transforms.pipeline import PipelineTables, run_pipeline
 
 TABLES = ("customer", "lineitem", "nation", "orders", "region", "supplier")
-ROUNDS = 3
+ROUNDS = 2
 MB = 2 * 1024
 FLAT = 0.8
 """What memory for a quarter of the rows has to be of that for all of them."""
