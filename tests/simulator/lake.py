@@ -130,4 +130,4 @@ class SimLake(Lake):
     def _never(self, *_: Any, **__: Any) -> Any:
         raise NotImplementedError("sealing does not use it")
 
-    writer = schema = scan = path = count = size = tables = prune = remove = committed_at = _never
+    writer = schema = scan = path = count = size = tables = prune = remove = committed_at = exchange = state_at = _never

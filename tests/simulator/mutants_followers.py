@@ -39,8 +39,8 @@ OF_FOLLOWERS = (
     Mutant(
         "messages and position in two transactions",
         _PRODUCER + "publish",
-        "ids = {",
-        'connection.execute("COMMIT")\nconnection.execute("BEGIN IMMEDIATE")\nids = {',
+        "ids = np",
+        'connection.execute("COMMIT")\nconnection.execute("BEGIN IMMEDIATE")\nids = np',
     ),
     Mutant(
         "lost publish only counted",
