@@ -16,10 +16,8 @@ class RunLog(EventLog):
 
     appended: tuple[Commit, ...] = ()
 
-    def append(
-        self, heads: Heads, decide: Callable[[Heads], Draft | None], *, whole: bool = True, follow: bool = True
-    ) -> Commit | None:
-        commit = super().append(heads, decide, whole=whole, follow=follow)
+    def append(self, heads: Heads, decide: Callable[[Heads], Draft | None], *, whole: bool = True) -> Commit | None:
+        commit = super().append(heads, decide, whole=whole)
         if commit is not None and not commit.already:
             self.appended = (*self.appended, commit)
         return commit

@@ -72,14 +72,8 @@ class Chain:
         self._newest = max(self._newest, n)
         return record
 
-    def next(self, after: LogEnd, made: Record | None = None) -> Record | None:
-        """The record that follows `after`, or None at the end. A hole with records behind it is damage.
-
-        `made`: one that this process has just put; where it is the one it need not be read.
-        """
-        if made is not None and made.prev == after.chain and made.n == after.n + 1:
-            self._newest = max(self._newest, made.n)
-            return made
+    def next(self, after: LogEnd) -> Record | None:
+        """The record that follows `after`, or None at the end. A hole with records behind it is damage."""
         record = self.read(after.n + 1, after=after)
         if record is None and (after.n + 1 < self._newest or self.store.head(self.key(after.n + 2)) is not None):
             record = self.read(after.n + 1, after=after)  # others may have committed both between the two looks

@@ -104,9 +104,7 @@ class Group:
         deciding = _Deciding(requests, self._states, self._log.domain)
         batch = self._log.new_id()
         try:
-            commit = self._log.append(
-                self._heads, lambda heads: deciding.draft(heads, batch), whole=False, follow=False
-            )
+            commit = self._log.append(self._heads, lambda heads: deciding.draft(heads, batch), whole=False)
         except (OutcomeUnknown, LogDamaged):
             raise
         except SpiceError as error:
@@ -116,8 +114,8 @@ class Group:
         return deciding.outcomes(commit)
 
     def work_off(self) -> bool:
-        """Use idle time: fold what was committed, then a little of a large load; False if there is no more."""
-        return self._log.follow(self._heads) or self._heads.work_off()
+        """Use idle time: fold a little of a large load that the heads are behind with; False if there is no more."""
+        return self._heads.work_off()
 
 
 class _Deciding:

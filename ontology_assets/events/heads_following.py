@@ -58,15 +58,14 @@ class HeadsFollowing(HeadsFile):
     def position(self) -> int:
         return self.end.position
 
-    def catch_up(self, *, whole: bool = True, made: Record | None = None) -> int:
+    def catch_up(self, *, whole: bool = True) -> int:
         """Fold what the log has more; returns the position reached. Raises LogDamaged.
 
         With whole=False the bulk rows of large records stay behind, for those who ask about given aggregates only.
-        `made`: the record that was just put, which then is not read again.
         """
         with self._lock:
             try:
-                self._follow(whole=whole, made=made)
+                self._follow(whole=whole)
             except sqlite3.DatabaseError as error:
                 self._replace(error)
                 self._follow(whole=whole)
@@ -119,11 +118,11 @@ class HeadsFollowing(HeadsFile):
         else:
             raise RuntimeError("this can be asked of whole heads only: decide with whole=True")
 
-    def _follow(self, *, whole: bool, made: Record | None = None) -> None:
+    def _follow(self, *, whole: bool) -> None:
         if not self._fits:
             self._check_fit()
         try:
-            self._fold_records(whole=whole, made=made)
+            self._fold_records(whole=whole)
         except LogDamaged:
             # Is the log damaged, or was it replaced under a running process?
             if not self._check_fit():
@@ -158,10 +157,10 @@ class HeadsFollowing(HeadsFile):
             )
         return None
 
-    def _fold_records(self, *, whole: bool, made: Record | None = None) -> None:
+    def _fold_records(self, *, whole: bool) -> None:
         chain, before, most_behind = self._log.chain, self.end, 0 if whole else MOST_BEHIND
         self._fold_backlog(most_behind)
-        record = chain.next(before, made)
+        record = chain.next(before)
         while record is not None:
             self._check(record)  # here too, since hashing a year's rows takes 50 ms and the transaction excludes others
             with self._writing():

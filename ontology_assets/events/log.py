@@ -8,7 +8,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import pyarrow as pa
@@ -87,7 +87,6 @@ class EventLog:
         self._offering = Offering(self.chain, patience_s=patience_s, sleep=sleep, counter=self._counter)
         self._turns = Turns(store, domain, sleep, new_id)
         self._committing = threading.Lock()
-        self._unfolded: Record | None = None  # put last, until the heads have it
 
     @property
     def metrics(self) -> AppendMetrics:
@@ -98,42 +97,28 @@ class EventLog:
         """The newest record: n = -1 and position 0 when there is none."""
         return self.chain.end()
 
-    def append(
-        self, heads: Heads, decide: Callable[[Heads], Draft | None], *, whole: bool = True, follow: bool = True
-    ) -> Commit | None:
+    def append(self, heads: Heads, decide: Callable[[Heads], Draft | None], *, whole: bool = True) -> Commit | None:
         """Catch the heads up, decide on them, offer the draft; None if there is nothing to append.
 
         `decide` runs again if somebody else's record touched what it read or wrote. One that asks about given
-        aggregates alone says whole=False and never waits until a large load is folded. Afterwards the heads are caught
-        up; who has somebody to answer first says follow=False and calls `follow` then. Raises SequenceConflict (an
+        aggregates alone says whole=False and never waits until a large load is folded. Raises SequenceConflict (an
         aggregate is not where the draft expects it), EventIdReused, DraftRefused (nothing was written), OutcomeUnknown
         (settled before the next append), LogDamaged.
         """
         with self._committing:
             began = self._timer()
             try:
-                return self._append(heads, decide, whole=whole, follow=follow)
+                return self._append(heads, decide, whole=whole)
             finally:
                 self._turns.done()
                 self._counter.add(seconds=self._timer() - began)
 
-    def follow(self, heads: Heads) -> bool:
-        """Fold into the heads what was put last; False if that is done. Raises LogDamaged and what a store raises."""
-        with self._committing:
-            made, self._unfolded = self._unfolded, None
-            if made is not None:
-                heads.catch_up(whole=False, made=made)
-            return made is not None
-
-    def _append(
-        self, heads: Heads, decide: Callable[[Heads], Draft | None], *, whole: bool, follow: bool
-    ) -> Commit | None:
+    def _append(self, heads: Heads, decide: Callable[[Heads], Draft | None], *, whole: bool) -> Commit | None:
         self._offering.settle()
         self._begin()
         while True:
             self._turns.give_way()
-            heads.catch_up(whole=whole, made=self._unfolded)
-            self._unfolded = None
+            heads.catch_up(whole=whole)
             with heads.deciding(whole=whole) as reads:
                 draft = decide(heads)
                 if draft is None or not draft.rows:
@@ -151,20 +136,17 @@ class EventLog:
             for kind, rows in batch.touched.items():
                 reads.ids(kind, rows["aggregate_id"].combine_chunks())
             reads.written(event.event_id for event in draft.inline)
-            record = self._offer(batch, base, reads)
-            if record is not None:
-                self._unfolded = record
-                if follow:
-                    self._caught_up_after(heads)
-                return Commit(record.n, record.batch, record.first, record.last, record.recorded_at)
+            commit = self._offer(batch, base, reads)
+            if commit is not None:
+                self._caught_up_after(heads)
+                return commit
             self._counter.add(conflicts=1)
             self._turns.beaten(DECIDED_AGAIN)
 
     def _caught_up_after(self, heads: Heads) -> None:
         """A convenience for the caller: what fails here must not hide that the batch is committed."""
         try:
-            heads.catch_up(whole=False, made=self._unfolded)
-            self._unfolded = None
+            heads.catch_up(whole=False)
         except SpiceError:
             raise
         except Exception:  # noqa: BLE001 whatever a store raises while reading; the next append catches up or says so
@@ -219,7 +201,7 @@ class EventLog:
         """Position of the last event recorded at or before a moment; 0 if there is none."""
         return self.chain.position_at(moment)
 
-    def _offer(self, batch: Batch, base: LogEnd, reads: Reads) -> Record | None:
+    def _offer(self, batch: Batch, base: LogEnd, reads: Reads) -> Commit | None:
         """Offer the batch after `base`, and further on while the records that come between touch nothing of it."""
         files: tuple[DataFile, ...] = ()
         if batch.bulk.num_rows:
@@ -231,7 +213,7 @@ class EventLog:
                 self._counter.add(
                     appends=1, events=record.rows, bytes=len(offer.data) + sum(file.bytes for file in files)
                 )
-                return replace(record, chain=offer.chain)
+                return Commit(record.n, record.batch, record.first, record.last, record.recorded_at)
             self._counter.add(beaten=1)
             self._turns.beaten()
             for beaten_by in self.chain.records(base.n + 1):
@@ -265,7 +247,6 @@ class EventLog:
             by_branch={MAIN: batch.rows},
             files=files,
             body=batch.body,
-            at_hand=pa.Table.from_batches([batch.inline]),
         )
         if record.n % HINT_EVERY == 0:
             self.chain.write_hint(base.n)

@@ -77,8 +77,6 @@ class Record:
     files: tuple[DataFile, ...] = ()
     body: bytes = b""
     chain: str = ""
-    at_hand: pa.Table | None = field(default=None, repr=False, compare=False)
-    """The inline events, where who made the record has them still."""
 
     @property
     def rows(self) -> int:
@@ -90,8 +88,6 @@ class Record:
 
     def inline(self) -> pa.Table:
         """The inline events, INLINE_SCHEMA."""
-        if self.at_hand is not None:
-            return self.at_hand
         if not self.body:
             return INLINE_SCHEMA.empty_table()
         return pa.Table.from_batches(

@@ -9,7 +9,6 @@ from ontology_assets.events.committer import GroupCommitter
 from ontology_assets.events.errors import CommandIdReused, OutcomeUnknown, SequenceConflict
 from ontology_assets.events.group import Answer, Group, Outcome
 from ontology_assets.events.heads import Heads
-from ontology_assets.events.record import Record
 from ontology_assets.events.verify import verify
 from tests.unit.events.faults import LosingReplies
 from tests.unit.events.making import append, bulk, event, everything, fleet, inline, open_log, state_of
@@ -125,11 +124,11 @@ def test_a_fault_of_the_store_is_each_callers_answer_and_not_the_committers_end(
     class Failing(Heads):
         failing = True
 
-        def catch_up(self, *, whole: bool = True, made: Record | None = None) -> int:
+        def catch_up(self, *, whole: bool = True) -> int:
             if self.failing:
                 self.failing = False
                 raise ConnectionResetError("reset while reading")
-            return super().catch_up(whole=whole, made=made)
+            return super().catch_up(whole=whole)
 
     committer = GroupCommitter(Group(log, Failing(tmp_path / "f.sqlite", log)))
     with pytest.raises(ConnectionResetError):
