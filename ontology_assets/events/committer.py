@@ -9,6 +9,7 @@ import time
 from collections import deque
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -167,7 +168,7 @@ def _wake(group: Iterable[_Waiting]) -> None:
         if one.wakes is not None:
             by_loop.setdefault(one.wakes.get_loop(), []).append(one.wakes)
     for loop, waiting in by_loop.items():
-        if not loop.is_closed():
+        with suppress(RuntimeError):  # the loop is closed: nobody waits there, and this thread has others to answer
             loop.call_soon_threadsafe(done, *waiting)
 
 

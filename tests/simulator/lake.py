@@ -41,9 +41,6 @@ class SimLake(Lake):
     def branches(self) -> Branches:
         raise NotImplementedError
 
-    def version(self, table: str) -> int | None:
-        raise NotImplementedError
-
     def state(self, table: str) -> TableState:
         self._world.point("before", "read lake")
         found = self._sealed.state
@@ -130,4 +127,6 @@ class SimLake(Lake):
     def _never(self, *_: Any, **__: Any) -> Any:
         raise NotImplementedError("sealing does not use it")
 
-    writer = schema = scan = path = count = size = tables = prune = remove = committed_at = exchange = state_at = _never
+    writer = schema = scan = path = count = size = tables = prune = remove = committed_at = exchange = state_at = (
+        version
+    ) = _never
